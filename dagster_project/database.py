@@ -1,6 +1,10 @@
-"""DuckDB files of the data directory: opened in one way, with one clear error when another process holds them."""
+"""DuckDB files of the data directory: opened in one way, locked with one clear error."""
 
+import fcntl
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -31,17 +35,56 @@ def connect(
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only, config={"TimeZone": "UTC"})
+            connection = duckdb.connect(str(path), read_only=read_only)
         except duckdb.Error as error:
             text = str(error)
             if not any(word in text for word in _LOCK_WORDS):
                 raise DatabaseUnreadableError(
-                    f"{path} can't be opened ({text.splitlines()[0][:200]}). Check that the folder is "
-                    "writable; a damaged warehouse.duckdb can be deleted, the next run rebuilds it."
+                    f"{path} can't be opened ({text.splitlines()[0][:200]}). Check that the folder "
+                    "is writable; a damaged warehouse.duckdb can be deleted, a run rebuilds it."
                 ) from error
             if time.monotonic() >= deadline:
                 raise DatabaseLockedError(
-                    f"{path} is held by another process: wait for the other run to end, or stop it, "
-                    "then try again."
+                    f"{path} is held by another process: wait for the other run to end, or stop "
+                    "it, then try again."
                 ) from error
             time.sleep(0.1)
+        else:
+            connection.execute("set TimeZone = 'UTC'")
+            return connection
+
+
+@contextmanager
+def exclusive(path: Path, *, what: str, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Hold the lock file `path` while the block lasts; a killed holder leaves it free.
+
+    Raises DatabaseLockedError when another process still holds it after `wait_seconds`; `what` says
+    what is under way there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if not _locked_within(descriptor, wait_seconds):
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            raise DatabaseLockedError(
+                f"{what} is under way in process {holder}: wait for it to end, or stop it, "
+                "then try again."
+            )
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked_within(descriptor: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.1)
+        else:
+            return True

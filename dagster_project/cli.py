@@ -1,0 +1,363 @@
+"""The `perennial` command: every step of the road from a terminal.
+
+Heavy rooms (Dagster, dbt, Great Expectations) are imported by the command that needs them, so that
+`perennial --help` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from sources.contract import SourceError
+
+from dagster_project import console, demo, settings, views
+from dagster_project.errors import PerennialError
+
+if TYPE_CHECKING:
+    from dagster_project.defs.runs import RunResult
+
+app = typer.Typer(
+    name="perennial",
+    help="The open retention data platform for retailers: landed files to delivered audiences.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+profile_app = typer.Typer(
+    help="One person: what is known and why it was joined, and how to forget it.",
+    no_args_is_help=True,
+)
+app.add_typer(profile_app, name="profile")
+
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+        help="The logical now. Default: PERENNIAL_AS_OF, else the wall clock.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, logs on stderr.")]
+Identifier = Annotated[
+    str, typer.Argument(help="An e-mail, phone, card, customer, account, device or profile id.")
+]
+
+
+def main() -> None:
+    """Run a command; bad input ends in one line and exit code 1, never in a traceback."""
+    try:
+        for name in settings.unknown_variables():
+            console.warn(f"nothing reads {name}; .env.example lists the settings.")
+        app()
+    except (PerennialError, SourceError) as error:
+        console.error(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.error("stopped. Nothing is half done: the same command can be started again.")
+        sys.exit(130)
+
+
+@app.command("demo")
+def run_demo(
+    customers: Annotated[int, typer.Option(min=1, help="How many people shop.")] = 2469,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same world.")] = 1,
+) -> None:
+    """Sample data into an empty data directory, one whole run, two channels, and what to see.
+
+    Example: PERENNIAL_DATA=/tmp/perennial perennial demo --customers 500
+    """
+    chosen = settings.load()
+    demo.require_empty(chosen.data_dir)
+    as_of = chosen.as_of or datetime.now(UTC).replace(microsecond=0)
+    _write_sample(chosen.data_dir, customers, seed, as_of, None, 0.0)
+    _build(chosen, as_of, full_refresh=False)
+    with demo.receiver(chosen) as received:
+        _deliver(chosen, None, None, approve=False)
+    views.summary(chosen)
+    console.say(demo.next_steps(chosen, received))
+
+
+@app.command()
+def sample(
+    to: Annotated[Path, typer.Option("--to", help="A folder without a landing zone yet.")],
+    customers: Annotated[int, typer.Option(min=1, help="How many people shop.")] = 2469,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    as_of: AsOf = None,
+    lines_per_receipt: Annotated[
+        int | None, typer.Option(min=1, help="At most so many lines of each receipt.")
+    ] = None,
+    dirty: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Share of malformed, doubled and late records.")
+    ] = 0.0,
+) -> None:
+    """Write a sample world in the source formats, with truth/ beside it.
+
+    Example: perennial sample --to /tmp/world --customers 500 --seed 7 --dirty 0.01
+    """
+    moment = _utc(as_of) or settings.load().as_of or datetime.now(UTC).replace(microsecond=0)
+    _write_sample(to, customers, seed, moment, lines_per_receipt, dirty)
+
+
+@app.command()
+def run(
+    as_of: AsOf = None,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Build warehouse.duckdb anew from raw.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Landing to published, once. Ends non-zero, with nothing published, when a gate closed.
+
+    Example: perennial run --as-of 2026-11-01
+    """
+    chosen = settings.load()
+    result = _build(chosen, _utc(as_of), full_refresh=full_refresh, quiet=as_json)
+    if as_json:
+        console.document(views.run_document(chosen, result))
+    else:
+        views.build_summary(chosen)
+
+
+@app.command()
+def publish(
+    audience: Annotated[str | None, typer.Option(help="Only this audience.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Only this channel.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Plan and count; send nothing.")
+    ] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Send a plan that is beyond its bounds.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Deliver the audiences of the published build: what changed since each channel's last word.
+
+    Example: perennial publish --audience abandoned_carts --channel file --dry-run
+    """
+    chosen = settings.load()
+    if dry_run:
+        from dagster_project.publishing.deliver import deliver
+
+        reports = [
+            deliver(
+                chosen.published,
+                chosen.ledger,
+                chosen.open_channel(kind),
+                name,
+                run_id="dry-run",
+                at=datetime.now(UTC),
+                holdout_salt=chosen.holdout_salt.get_secret_value(),
+                maximum_removal_share=chosen.maximum_removal_share,
+                approve=approve,
+                dry_run=True,
+            ).as_json()
+            for name, kind in _pairs(chosen, audience, channel)
+        ]
+        console.document(reports) if as_json else views.deliveries(reports)
+        return
+    failed = _deliver(chosen, audience, channel, approve=approve, quiet=as_json)
+    console.document(views.status_document(chosen)) if as_json else views.syncs(chosen)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Last runs, gates, audience sizes, what each channel answered.
+
+    Example: perennial status --json
+    """
+    chosen = settings.load()
+    console.document(views.status_document(chosen)) if as_json else views.status(chosen)
+
+
+@app.command()
+def channels() -> None:
+    """Each channel: the settings it needs, its limits, and whether its credentials are good."""
+    views.channels(settings.load())
+
+
+@profile_app.command("show")
+def show(identifier: Identifier, as_json: Json = False) -> None:
+    """One person: profile, identifiers and why they were joined, orders, consents, audiences.
+
+    Example: perennial profile show ana.silva@example.com
+    """
+    from dagster_project.publishing.profile import show as look_up
+
+    chosen = settings.load()
+    view = look_up(chosen.published, chosen.ledger, identifier)
+    console.document(view) if as_json else views.person(view)
+
+
+@profile_app.command()
+def forget(identifier: Identifier) -> None:
+    """Erase one person from every audience, now and later, and tell the channels that hold them.
+
+    Example: perennial profile forget ana.silva@example.com
+    """
+    from dagster_project.publishing.erasure import forget as erase
+
+    chosen = settings.load()
+    report = erase(
+        chosen.published,
+        chosen.ledger,
+        identifier,
+        chosen.holdout_salt.get_secret_value(),
+        at=datetime.now(UTC),
+    )
+    console.say(
+        f"{report.identifier_count} identifiers are barred from every later delivery."
+        f" {len(report.holding)} deliveries still hold the person:"
+        " `perennial publish` tells those channels to remove them."
+    )
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address of the UI.")] = "127.0.0.1",
+) -> None:
+    """Open the Dagster UI with its daemon: the same runs as `perennial run` shows.
+
+    Example: perennial dev --port 3333
+    """
+    from dagster_project.defs.runs import prepare_instance
+
+    chosen = settings.load()
+    _require_writable(chosen.data_dir)
+    prepare_instance(chosen)
+    console.say(f"The Dagster UI opens on http://{host}:{port} (Ctrl-C ends it).")
+    program = str(Path(sys.executable).with_name("dagster"))
+    arguments = ["dev", "-m", "dagster_project.definitions", "-h", host, "-p", str(port)]
+    os.chdir(settings.PROJECT_ROOT)
+    os.execv(program, [program, *arguments])  # noqa: S606 - the project's own interpreter's folder
+
+
+def _write_sample(
+    to: Path, customers: int, seed: int, as_of: datetime, lines: int | None, dirty: float
+) -> None:
+    from sources.sample import write_world
+
+    with console.Progress().shown() as progress:
+        progress.step("sample", f"{customers:,} customers")
+        report = write_world(
+            to,
+            customers=customers,
+            seed=seed,
+            as_of=as_of,
+            lines_per_receipt=lines,
+            dirty=dirty,
+            progress=lambda what: progress.step("sample", str(what)),
+        )
+        for table, rows in sorted(report.rows.items()):
+            progress.count(table, rows)
+
+
+def _build(
+    chosen: settings.Settings, as_of: datetime | None, *, full_refresh: bool, quiet: bool = False
+) -> "RunResult":
+    from dagster_project.defs.runs import execute
+
+    _require_writable(chosen.data_dir)
+    if full_refresh:
+        chosen.warehouse.unlink(missing_ok=True)
+    config = {"meta__build": {"config": {"as_of": as_of.isoformat()}}} if as_of else {}
+    with console.Progress(quiet=quiet).shown() as progress:
+        result = execute("build", chosen, config=config, on_event=views.follow(progress))
+    _require_success(result, "Nothing was published; what was published before stays.")
+    return result
+
+
+def _deliver(
+    chosen: settings.Settings,
+    audience: str | None,
+    channel: str | None,
+    *,
+    approve: bool,
+    quiet: bool = False,
+) -> bool:
+    """Deliver; returns whether any delivery failed, having said why."""
+    from dagster_project.defs.runs import execute
+
+    pairs = [(name, kind.name) for name, kind in _pairs(chosen, audience, channel)]
+    config = {f"channels__{c}__{a}": {"config": {"approve": approve}} for a, c in pairs}
+    with console.Progress(quiet=quiet).shown() as progress:
+        result = execute(
+            "deliver",
+            chosen,
+            config=config,
+            select=[["channels", c, a] for a, c in pairs],
+            on_event=views.follow(progress),
+        )
+    for reason in result.failures.values():
+        console.error(reason)
+    return not result.success
+
+
+def _pairs(
+    chosen: settings.Settings, audience: str | None, channel: str | None
+) -> list[tuple[str, Any]]:
+    """Return the published audiences with their channels, as asked for; at least one pair."""
+    from dagster_project.channels.base import discover, find
+    from dagster_project.publishing.audience import read_audiences, require_audience
+    from dagster_project.publishing.published import opened
+
+    with opened(chosen.published) as connection:
+        specs = read_audiences(connection)
+    named = [require_audience(specs, audience)] if audience else list(specs.values())
+    kinds = discover()
+    if channel:
+        find(channel)
+    wanted = [
+        (spec.name, kinds[name])
+        for spec in named
+        for name in spec.channels
+        if channel in (None, name)
+    ]
+    ready = []
+    for name, kind in wanted:
+        tool = chosen.open_channel(kind)
+        if channel:
+            tool.require_settings()
+        if not tool.missing():
+            ready.append((name, kind))
+    for skipped in sorted({kind.name for _, kind in wanted} - {kind.name for _, kind in ready}):
+        console.warn(f"{skipped} isn't set up, so nothing goes there: see `perennial channels`.")
+    if not ready:
+        raise PerennialError("Nothing to deliver: no audience goes to a channel that is set up.")
+    return ready
+
+
+def _require_success(result: "RunResult", consequence: str) -> None:
+    if result.success:
+        return
+    for step, reason in result.failures.items():
+        console.error(f"{step.replace('__', '/')}: {reason}")
+    raise PerennialError(f"{consequence} `perennial status` and the UI (`perennial dev`) say more.")
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise PerennialError(
+            f"The data directory {folder} can't be written ({error.strerror}): give this user "
+            "the right to, or set PERENNIAL_DATA to another folder."
+        ) from None
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+__all__: Sequence[str] = ("app", "main")

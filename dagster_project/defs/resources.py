@@ -1,0 +1,60 @@
+"""What steps share: the settings, and the right to write the warehouse."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import duckdb
+from pydantic import PrivateAttr
+
+from dagster_project import database
+from dagster_project.settings import Settings, load
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+# Steps that open the warehouse share this pool; dagster.yaml gives every pool one slot.
+WAREHOUSE_POOL = "warehouse"
+# Runs with this tag queue behind each other when started from the UI.
+BUILD_TAG = {"perennial/build": "true"}
+
+
+class Warehouse(dg.ConfigurableResource):
+    """The one writer of warehouse.duckdb: held from a run's first step to its last.
+
+    The executor is in-process, so the lock lives as long as the run and is free when it is killed.
+    """
+
+    _settings: Settings = PrivateAttr(default_factory=load)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this installation."""
+        return self._settings
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> "Generator[Warehouse]":  # noqa: ARG002
+        """Take the build lock, or say who holds it."""
+        self._settings.export()
+        with database.exclusive(self._settings.data_dir / ".build.lock", what="A build"):
+            yield self
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the warehouse for one step; no connection is held between steps."""
+        connection = database.connect(self._settings.warehouse)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Resources and the executor of every job."""
+    return dg.Definitions(
+        resources={"warehouse": Warehouse()},
+        # Measured on six steps: 5 s a run in-process, 28 s with a process for each step.
+        executor=dg.in_process_executor,
+    )

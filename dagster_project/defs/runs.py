@@ -1,0 +1,85 @@
+"""Runs started from the terminal: the same jobs as in the UI, executed in this process."""
+
+import shutil
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEvent, DagsterInstance, EventLogEntry
+
+from dagster_project.settings import Settings
+
+INSTANCE_CONFIG = Path(__file__).with_name("dagster.yaml")
+# Events are shown by `on_event`; Dagster's own console log would say them again.
+_SILENT = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run: whether it ended well, and for each failed step its first error line."""
+
+    run_id: str
+    success: bool
+    failures: Mapping[str, str]
+
+
+def prepare_instance(settings: Settings) -> None:
+    """Make the Dagster home of the data directory, with this project's configuration."""
+    settings.export()
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(INSTANCE_CONFIG, settings.dagster_home / "dagster.yaml")
+
+
+def execute(
+    job: str,
+    settings: Settings,
+    *,
+    config: Mapping[str, Any] | None = None,
+    select: Sequence[Sequence[str]] | None = None,
+    on_event: Callable[[DagsterEvent], None] | None = None,
+) -> RunResult:
+    """Run a job in this process; its history shows in the UI like any other run's.
+
+    `config` is the run's op configuration, `select` the keys of the assets to materialise (all of
+    the job's where None), `on_event` is told of every event as it happens.
+    """
+    prepare_instance(settings)
+    from dagster_project.definitions import defs  # needs the environment that was just prepared
+
+    run_id = str(uuid.uuid4())
+    failures: dict[str, str] = {}
+
+    def listen(entry: EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None:
+            return
+        if event.is_step_failure and event.step_key:
+            failures[event.step_key] = _reason(event)
+        if on_event:
+            on_event(event)
+
+    with DagsterInstance.get() as instance:
+        instance.add_event_listener(run_id, listen)
+        outcome = (
+            defs()
+            .resolve_job_def(job)
+            .execute_in_process(
+                run_config={"ops": config or {}, "loggers": _SILENT},
+                instance=instance,
+                asset_selection=[dg.AssetKey(key) for key in select] if select else None,
+                raise_on_error=False,
+                run_id=run_id,
+            )
+        )
+    return RunResult(run_id=run_id, success=outcome.success, failures=failures)
+
+
+def _reason(event: DagsterEvent) -> str:
+    """Return the innermost error's first line: the one that says what to do."""
+    error = event.step_failure_data.error
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip().splitlines()[0] if error and error.message.strip() else "failed"

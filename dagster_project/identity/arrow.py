@@ -1,0 +1,34 @@
+"""Integers and texts between DuckDB and NumPy, by Arrow."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+
+
+def integers(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Integers]:
+    """The result's columns, all BIGINT and none null, as NumPy arrays by name."""
+    columns: Mapping[str, Any] = connection.execute(query).fetchnumpy()
+    return {name: np.asarray(column, dtype=np.int64) for name, column in columns.items()}
+
+
+def write_table(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, Any]
+) -> None:
+    """Create the temporary table `name` from arrays (NumPy, or any that Arrow takes)."""
+    view = f"{name}_arrow"
+    connection.register(view, pa.table(dict(columns)))
+    try:
+        connection.execute(f"create or replace temp table {name} as select * from {view}")
+    finally:
+        connection.unregister(view)
+
+
+def texts(values: Sequence[str | None]) -> Any:
+    """A column of text for write_table."""
+    return pa.array(values, type=pa.string())

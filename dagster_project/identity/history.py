@@ -1,0 +1,206 @@
+"""Every merge and split since the first build, so that a former id always leads to a present one.
+
+Kinds of a row:
+
+* merge: `from` is gone, and all or most of what it knew is now part of `to`, with other persons;
+* rename: `from` is gone, and `to` is the same person under another id, because an older identifier
+  came to light or the anchor was lost (ids.py);
+* split: `to` took identifiers that were `from`'s and left it for a person of their own.
+
+A former id leads on through its newest merge or rename: identity.redirects.
+"""
+
+import logging
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from dagster_project.database import DatabaseUnreadableError, connect
+from dagster_project.errors import PerennialError
+
+logger = logging.getLogger(__name__)
+
+_IDENTIFIERS = (
+    "select distinct profile_id, identifier_type, identifier_value from marts.customer_identifiers"
+)
+_HISTORY = (
+    "select happened_at, kind, from_profile_id, to_profile_id, reason from marts.identity_history"
+)
+_LONGEST_WAY = 1000  # renames and merges that one id can have behind it
+
+
+def read_previous(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> None:
+    """Make _identity_before (profile_id, identifier_type, value) and _identity_past (history rows).
+
+    Both are empty where there is no previous build, or one that doesn't know persons yet.
+    """
+    connection.execute(
+        """
+        create or replace temp table _identity_before (
+            profile_id varchar, identifier_type varchar, value varchar
+        );
+        create or replace temp table _identity_past (
+            happened_at timestamptz, kind varchar, from_profile_id varchar,
+            to_profile_id varchar, reason varchar
+        )
+        """
+    )
+    if previous is None or not previous.exists():
+        return
+    try:
+        published = connect(previous, read_only=True)
+    except DatabaseUnreadableError as error:
+        raise PerennialError(
+            f"{previous} can't be read, so merges and splits can't be told from it: restore it, or "
+            "delete it to begin the history anew."
+        ) from error
+    try:
+        for table, query in (("_identity_before", _IDENTIFIERS), ("_identity_past", _HISTORY)):
+            try:
+                rows = published.execute(query).to_arrow_table()
+            except duckdb.CatalogException:
+                logger.warning("%s has no table for %s: taken as empty", previous.name, table)
+                continue
+            connection.register("_identity_published", rows)
+            connection.execute(f"insert into {table} select * from _identity_published")
+            connection.unregister("_identity_published")
+    finally:
+        published.close()
+
+
+def write_history(connection: duckdb.DuckDBPyConnection, *, as_of: datetime) -> None:
+    """Make _identity_history: the past carried forward, and what this build changed.
+
+    Needs _identity_members, _identity_nodes, _identity_link_nodes and _identity_demoted.
+    """
+    _write_moves(connection)
+    connection.execute(
+        """
+        create or replace temp table _identity_history as
+        select * from _identity_past
+        union
+        select $1::timestamptz, kind, from_profile_id, to_profile_id,
+            case
+                when kind = 'merge' and joined_by is not null then 'joined by ' || joined_by
+                when kind = 'merge' then 'joined by identifiers that are new'
+                when lost is not null then lost || ' was demoted'
+                when kind = 'rename' then 'an older identifier came to light'
+                else 'what joined them is no longer there'
+            end
+        from _identity_moves
+        """,
+        [as_of],
+    )
+    connection.execute("drop table _identity_moves; drop table _identity_before")
+
+
+def _write_moves(connection: duckdb.DuckDBPyConnection) -> None:
+    """_identity_moves: one row a former and a present id that share identifiers and differ.
+
+    A former id has one successor if it's gone: who holds most of its identifiers now.
+    """
+    connection.execute(
+        """
+        create or replace temp table _identity_moves as
+        with now_held as (
+            select members.profile_id, nodes.node, nodes.identifier_type, nodes.value
+            from _identity_members as members join _identity_nodes as nodes using (node)
+        ),
+        kept as (
+            select before.profile_id as former, now_held.profile_id as present, now_held.node
+            from _identity_before as before
+            join now_held using (identifier_type, value)
+        ),
+        changed as (
+            select former, present, count(*) as identifier_count
+            from kept
+            group by former, present
+        ),
+        crossing as (
+            select least(one.former, other.former) as one, greatest(one.former, other.former)
+                as other, min(links.strength) as strength
+            from _identity_link_nodes as links
+            join kept as one on one.node = links.from_node
+            join kept as other on other.node = links.to_node and other.former <> one.former
+            group by all
+        ),
+        joined as (
+            select former, min(strength) as strength
+            from (
+                select one as former, strength from crossing
+                union all
+                select other, strength from crossing
+            ) as sides
+            group by former
+        ),
+        lost as (
+            select before.profile_id as former, min(demoted.identifier_type) as identifier_type
+            from _identity_before as before
+            join _identity_demoted as demoted
+                on demoted.identifier_type = before.identifier_type
+                and demoted.identifier_value = before.value
+            group by before.profile_id
+        ),
+        ranked as (
+            select changed.*,
+                former in (select profile_id from _identity_members) as is_still_there,
+                row_number() over (
+                    partition by former order by identifier_count desc, present
+                ) = 1 as holds_most,
+                count(*) over (partition by present) > 1 as joins_others
+            from changed
+        )
+        select ranked.former as from_profile_id, ranked.present as to_profile_id,
+            case
+                when ranked.is_still_there or not ranked.holds_most then 'split'
+                when ranked.joins_others then 'merge'
+                else 'rename'
+            end as kind,
+            strengths.identifier_type as joined_by,
+            lost.identifier_type as lost
+        from ranked
+        left join joined on joined.former = ranked.former
+        left join (select distinct strength, identifier_type from _identity_nodes) as strengths
+            on strengths.strength = joined.strength
+        left join lost on lost.former = ranked.former
+        where ranked.former <> ranked.present
+        """
+    )
+
+
+def write_redirects(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make _identity_redirects: one row a former id: former_profile_id, profile_id, since.
+
+    profile_id is the present person; an id that is in use again leads nowhere else. An id whose
+    person has left the data altogether isn't listed.
+    """
+    connection.execute(
+        f"""
+        create or replace temp table _identity_redirects as
+        with recursive present as (select distinct profile_id from _identity_members),
+        steps as (
+            select from_profile_id, to_profile_id, happened_at
+            from _identity_history
+            where kind in ('merge', 'rename')
+            qualify row_number() over (
+                partition by from_profile_id order by happened_at desc, to_profile_id
+            ) = 1
+        ),
+        ways as (
+            select from_profile_id as former_profile_id, to_profile_id as profile_id,
+                happened_at as since, 1 as step
+            from steps
+            where from_profile_id not in (select profile_id from present)
+            union all
+            select ways.former_profile_id, steps.to_profile_id, ways.since, ways.step + 1
+            from ways
+            join steps on steps.from_profile_id = ways.profile_id
+            where ways.profile_id not in (select profile_id from present)
+                and ways.step < {_LONGEST_WAY}
+        )
+        select former_profile_id, profile_id, since
+        from ways
+        where profile_id in (select profile_id from present)
+        """
+    )

@@ -1,0 +1,235 @@
+"""Deterministic links: who is joined by what, who is joined by nothing.
+
+What one record carries belongs together: its weaker identifiers are tied to its strongest one. An
+identifier that many persons touch, or that people with different names share, is demoted first.
+"""
+
+import duckdb
+import numpy as np
+
+from dagster_project.identity.arrow import Integers, integers, write_table
+from dagster_project.identity.components import Flags
+from dagster_project.identity.evidence import Evidence
+from dagster_project.identity.joining import Joining, Touch, distinct_pairs
+from dagster_project.identity.people import telling_apart
+from dagster_project.identity.rules import IdentifierRule, Rules
+
+# Reasons of identity.demoted.
+TOO_MANY_PERSONS = "joins more registered persons than its limit"
+TOO_MANY_CONTACTS = "joins more persons known by a contact than its limit"
+TOO_MANY_VALUES = "is seen with more values of another type than its limit"
+EVERYBODYS = "shares identifiers with more persons than its limit"
+CONTRADICTION = "is shared by persons whose records contradict each other"
+UNCONFIRMED = "is shared by persons whose records don't say that they are one"
+CROWD = "chains more persons into one than the limit"
+
+# An identifier that more persons touch than this tells nothing about any single one of them.
+_HUB_IDENTIFIER_PERSONS = 10
+
+
+def join_all(connection: duckdb.DuckDBPyConnection, rules: Rules, evidence: Evidence) -> Joining:
+    """Join what belongs together; the result says who is who, what was demoted and what was cut."""
+    joining = Joining(connection, evidence)
+    _demote_crowded_registrations(joining, rules)
+    untouched = joining.person
+    _join_registered(joining, rules)
+    if _demote_hubs(joining, rules):
+        joining.person = untouched
+        joining.cut_links.clear()
+        _join_registered(joining, rules)
+    for rule in rules.shared:
+        _demote_shared(joining, rules, rule)
+        _demote_crowds(joining, rules, rule)
+        joining.join(_of([rule], rules))
+    return joining
+
+
+def _of(chosen: list[IdentifierRule], rules: Rules) -> Flags:
+    """A flag for each strength."""
+    strengths = np.zeros(len(rules.identifiers), dtype=np.bool_)
+    strengths[[rule.strength for rule in chosen]] = True
+    return strengths
+
+
+def _demote_crowded_registrations(joining: Joining, rules: Rules) -> None:
+    """A card or customer number that is seen with everybody's e-mails, cards and registrations."""
+    key = joining.person_key()[joining.person]
+    write_table(
+        joining.connection,
+        "_identity_keys",
+        {"node": np.arange(len(key), dtype=np.int64), "key": key},
+    )
+    weakest_registered = rules.registered[-1].strength
+    seen = integers(
+        joining.connection,
+        f"""
+        with registered as (
+            select signal_no, node, strength
+            from _identity_mentions join _identity_nodes using (node)
+            where strength <= {weakest_registered}
+        )
+        select registered.node, registered.strength,
+            case when other.strength <= {weakest_registered} then -1 else other.strength
+                end as other_strength,
+            count(distinct _identity_keys.key) as value_count
+        from registered
+        join _identity_mentions as mentions
+            on mentions.signal_no = registered.signal_no and mentions.node <> registered.node
+        join _identity_nodes as other on other.node = mentions.node
+        join _identity_keys on _identity_keys.node = mentions.node
+        group by all
+        order by registered.node, other_strength
+        """,
+    )
+    joining.connection.execute("drop table _identity_keys")
+    for rule in rules.registered:
+        limits = {-1: rule.person_limit} | {
+            other.strength: rule.value_limits[other.name]
+            for other in rules.identifiers
+            if other.name in rule.value_limits
+        }
+        for strength, limit in limits.items():
+            above = (
+                (seen["strength"] == rule.strength)
+                & (seen["other_strength"] == strength)
+                & (seen["value_count"] > limit)
+                & ~joining.is_demoted[seen["node"]]
+            )
+            reason = TOO_MANY_PERSONS if strength == -1 else TOO_MANY_VALUES
+            joining.demote(seen["node"][above], reason, seen["value_count"][above], limit)
+
+
+def _join_registered(joining: Joining, rules: Rules) -> None:
+    strengths = _of(list(rules.registered), rules)
+    sizes = _persons_within(joining, rules, joining.components_if_joined(strengths))
+    crowded = sizes > rules.profile_person_limit
+    if crowded.any():
+        joining.cut_all(strengths, crowded)
+    joining.join(strengths, registered=True)
+
+
+def _demote_hubs(joining: Joining, rules: Rules) -> bool:
+    """A till's default customer shares each of many cards and contacts with another person."""
+    holder = joining.holders(rules.registered[-1].strength)
+    evidence = joining.evidence
+    contacts = evidence.nodes_of(
+        tuple(rule for rule in rules.shared if rule.is_contact or rule.name == "payment_card")
+    )
+    chosen = contacts[evidence.mention_node] & (holder[evidence.mention_signal] >= 0)
+    node, registration = distinct_pairs(
+        evidence.mention_node[chosen],
+        holder[evidence.mention_signal[chosen]],
+        evidence.node_count,
+    )
+    write_table(
+        joining.connection,
+        "_identity_shared",
+        {
+            "node": node,
+            "registration": registration,
+            "person": joining.person_key()[joining.person[registration]],
+        },
+    )
+    found = integers(
+        joining.connection,
+        f"""
+        with shared as (
+            select * from _identity_shared
+            where node in (
+                select node from _identity_shared group by node
+                having count(distinct person) between 2 and {_HUB_IDENTIFIER_PERSONS}
+            )
+        )
+        select one.registration as node,
+            least(count(distinct one.node), count(distinct other.person)) as person_count
+        from shared as one
+        join shared as other on one.node = other.node and one.person <> other.person
+        group by one.registration
+        having person_count > {rules.hub_limit}
+        order by node
+        """,
+    )
+    joining.connection.execute("drop table _identity_shared")
+    joining.demote(found["node"], EVERYBODYS, found["person_count"], rules.hub_limit)
+    return len(found["node"]) > 0
+
+
+def _demote_shared(joining: Joining, rules: Rules, rule: IdentifierRule) -> None:
+    """Demote the identifiers of one type that touch too many persons, or different ones."""
+    touch = joining.touches(_of([rule], rules))
+    is_registered, is_contact = _kinds_of_person(joining, rules, rule)
+    registered = Touch(
+        touch.node[is_registered[touch.person]], touch.person[is_registered[touch.person]]
+    )
+    persons = _person_counts(joining, registered)
+    above = persons > rule.person_limit
+    contacts = np.bincount(
+        touch.node[is_contact[touch.person]], minlength=joining.evidence.node_count
+    )
+    crowded = ~above & (contacts > rule.contact_limit)
+    _demote_flagged(joining, above, TOO_MANY_PERSONS, persons, rule.person_limit)
+    _demote_flagged(joining, crowded, TOO_MANY_CONTACTS, contacts, rule.contact_limit)
+    several = np.bincount(registered.node, minlength=joining.evidence.node_count) > 1
+    open_question = several[registered.node] & ~joining.is_demoted[registered.node]
+    refused = telling_apart(
+        joining.connection,
+        registered.node[open_question],
+        registered.person[open_question],
+        joining.person,
+        must_agree=rule.names_must_agree,
+    )
+    reason = UNCONFIRMED if rule.names_must_agree else CONTRADICTION
+    joining.demote(refused, reason, persons[refused], rule.person_limit)
+
+
+def _demote_crowds(joining: Joining, rules: Rules, rule: IdentifierRule) -> None:
+    """No type of identifier chains a crowd into one profile, each link within its limit."""
+    strengths = _of([rule], rules)
+    sizes = _persons_within(joining, rules, joining.components_if_joined(strengths))
+    crowded = sizes > rules.profile_person_limit
+    if not crowded.any():
+        return
+    touch = joining.touches(strengths)
+    joins = np.bincount(touch.node, minlength=joining.evidence.node_count) > 1
+    guilty = joins & crowded & joining.evidence.nodes_of((rule,)) & ~joining.is_demoted
+    _demote_flagged(joining, guilty, CROWD, sizes, rules.profile_person_limit)
+
+
+def _demote_flagged(
+    joining: Joining, flags: Flags, reason: str, counts: Integers, limit: int
+) -> None:
+    nodes = np.flatnonzero(flags)
+    joining.demote(nodes, reason, counts[nodes], limit)
+
+
+def _kinds_of_person(joining: Joining, rules: Rules, rule: IdentifierRule) -> tuple[Flags, Flags]:
+    """By label: has a registration; has none, but a contact of a stronger type than `rule`."""
+    evidence = joining.evidence
+    stronger = tuple(
+        other for other in rules.shared if other.is_contact and other.strength < rule.strength
+    )
+    is_registered = np.zeros(evidence.node_count, dtype=np.bool_)
+    is_registered[joining.person[evidence.nodes_of(rules.registered) & ~joining.is_demoted]] = True
+    is_contact = np.zeros(evidence.node_count, dtype=np.bool_)
+    is_contact[joining.person[evidence.nodes_of(stronger) & ~joining.is_demoted]] = True
+    return is_registered, is_contact & ~is_registered
+
+
+def _person_counts(joining: Joining, touch: Touch) -> Integers:
+    """For each node, the persons it touches; persons of one full name count once."""
+    node, _ = distinct_pairs(
+        touch.node, joining.person_key()[touch.person], 2 * joining.evidence.node_count
+    )
+    return np.bincount(node, minlength=joining.evidence.node_count).astype(np.int64)
+
+
+def _persons_within(joining: Joining, rules: Rules, after: Integers) -> Integers:
+    """For each node, how many registered persons its component of `after` would hold."""
+    registered = joining.evidence.nodes_of(rules.registered) & ~joining.is_demoted
+    label, _ = distinct_pairs(
+        after[registered],
+        joining.person_key()[joining.person[registered]],
+        2 * joining.evidence.node_count,
+    )
+    sizes = np.bincount(label, minlength=joining.evidence.node_count).astype(np.int64)
+    return sizes[after]

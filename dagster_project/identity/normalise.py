@@ -1,0 +1,170 @@
+"""Every identifier in one spelling, so that equal means the same; blocked and impossible ones null.
+
+Work is done once for each distinct value, not for each record.
+"""
+
+import re
+
+import duckdb
+
+from dagster_project.identity.arrow import texts, write_table
+from dagster_project.identity.emails import normalise_emails
+from dagster_project.identity.phones import normalise_phones
+from dagster_project.identity.rules import IDENTIFIER_TYPES, IdentifierRule, Rules
+
+# Longer than any identifier of the contract (a SHA-512 in hex is 128); hostile input isn't.
+LONGEST_IDENTIFIER = 255
+
+# Whitespace of every script at either end, and control characters anywhere.
+_OUTER_SPACE = r"^[\s\pZ]+|[\s\pZ]+$"
+_CONTROL = r"[\x00-\x1f\x7f]"
+
+_SPELLING = {
+    "id": "nfc_normalize(raw_value)",
+    "tax_id": "regexp_replace(upper(raw_value), '[^0-9A-Z]', '', 'g')",
+}
+
+
+def normalise(
+    connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str, default_country: str
+) -> None:
+    """From `signals` make the temp tables _identity_mentioned and _identity_normalised.
+
+    _identity_mentioned: one row an identifier of a signal: signal_no, identifier_type, raw_value,
+    country (of phones), is_previous. _identity_normalised: one row a distinct identifier_type,
+    raw_value and country: identifier_value, null where it is blocked or invalid.
+    """
+    _write_mentions(connection, signals)
+    connection.execute(
+        f"""
+        create or replace temp table _identity_values as
+        with different as (
+            select distinct identifier_type, raw_value, country from _identity_mentioned
+        ),
+        trimmed as (
+            select *, regexp_replace(raw_value, '{_OUTER_SPACE}', '', 'g') as value from different
+        )
+        select *,
+            value <> '' and length(value) <= {LONGEST_IDENTIFIER}
+                and not regexp_matches(value, '{_CONTROL}')
+                and not regexp_full_match(lower(value), $1) as is_possible
+        from trimmed
+        """,
+        [_one_of(rules.blocked)],
+    )
+    write_table(
+        connection,
+        "_identity_spelled",
+        {name: texts([]) for name in ("identifier_type", "raw_value", "country", "value")},
+    )
+    for rule in rules.identifiers:
+        _spell(connection, rule, rules, default_country)
+    _settle(connection)
+    for table in ("_identity_values", "_identity_spelled", "_identity_spelling"):
+        connection.execute(f"drop table if exists {table}")
+
+
+def _write_mentions(connection: duckdb.DuckDBPyConnection, signals: str) -> None:
+    """A previous id is an account if it was ever seen as one, else a browser's anonymous id.
+
+    One seen as both is taken as the anonymous id, which ties less.
+    """
+    parts = [
+        f"""
+        select signal_no, '{name}' as identifier_type, {name} as raw_value,
+            {"country" if name == "phone" else "null"} as country, false as is_previous
+        from {signals} where {name} is not null
+        """
+        for name in IDENTIFIER_TYPES
+    ]
+    connection.execute(
+        f"""
+        create or replace temp table _identity_mentioned as
+        with accounts as (
+            select user_id as value from {signals} where user_id is not null
+            except
+            select anonymous_id from {signals}
+        )
+        {" union all ".join(parts)}
+        union all
+        select signal_no,
+            case when previous_id in (select value from accounts)
+                then 'user_id' else 'anonymous_id' end,
+            previous_id, null, true
+        from {signals} where previous_id is not null
+        """
+    )
+
+
+def _spell(
+    connection: duckdb.DuckDBPyConnection,
+    rule: IdentifierRule,
+    rules: Rules,
+    default_country: str,
+) -> None:
+    """Add the spellings of one identifier type to _identity_spelled."""
+    connection.execute(
+        f"""
+        create or replace temp view _identity_possible as
+        select distinct value as raw_value, country from _identity_values
+        where identifier_type = '{rule.name}' and is_possible
+        """
+    )
+    if rule.normalise == "email":
+        normalise_emails(
+            connection,
+            values="_identity_possible",
+            providers=rules.email_providers,
+            into="_identity_spelling",
+        )
+    elif rule.normalise == "phone":
+        normalise_phones(
+            connection,
+            values="_identity_possible",
+            default_country=default_country,
+            into="_identity_spelling",
+        )
+    else:
+        connection.execute(
+            f"create or replace temp table _identity_spelling as "
+            f"select raw_value, {_SPELLING[rule.normalise]} as spelling from _identity_possible"
+        )
+    own = _own_addresses(rules.own_domains) if rule.normalise == "email" else ()
+    same_country = "and possible.country is not distinct from spelled.country"
+    connection.execute(
+        f"""
+        insert into _identity_spelled
+        select possible.identifier_type, possible.raw_value, possible.country, spelling
+        from _identity_values as possible
+        join _identity_spelling as spelled
+            on possible.value = spelled.raw_value
+            {same_country if rule.normalise == "phone" else ""}
+        where possible.identifier_type = '{rule.name}' and possible.is_possible
+            and not coalesce(regexp_full_match(lower(spelling), $1), true)
+        """,
+        [_one_of((*rules.blocked, *rule.blocked, *own))],
+    )
+    connection.execute("drop view _identity_possible")
+
+
+def _settle(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        """
+        create or replace temp table _identity_normalised as
+        select raw.identifier_type, raw.raw_value, raw.country, spelled.value as identifier_value
+        from _identity_values as raw
+        left join _identity_spelled as spelled
+            on spelled.identifier_type = raw.identifier_type
+            and spelled.raw_value = raw.raw_value
+            and spelled.country is not distinct from raw.country
+        """
+    )
+
+
+def _own_addresses(domains: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f".*@{re.escape(domain)}" for domain in domains)
+
+
+def _one_of(patterns: tuple[str, ...]) -> str:
+    """One RE2 pattern that matches what any of `patterns` does; nothing if there is none."""
+    return "|".join(f"(?:{pattern})" for pattern in patterns) or r"[^\s\S]"

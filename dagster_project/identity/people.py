@@ -1,0 +1,254 @@
+"""Whether the records of two registrations name the same person, or cannot.
+
+Names are compared folded (accents and case gone) and with patience: a typo, an initial, a middle
+name more or less, given and family name in each other's place. People share family names with
+those they share phones with, so it is the given name, the birth date and the tax number that tell
+two persons apart.
+"""
+
+import duckdb
+import numpy as np
+
+from dagster_project.identity.arrow import Integers, integers, write_table
+from dagster_project.identity.rules import Rules
+
+# Letters that Unicode doesn't decompose into a base letter and an accent.
+_WHOLE_LETTERS = ("łđøıħ", "ldoih")
+# No name is longer; the comparison of two texts takes their lengths' product.
+_LONGEST_NAME = 64
+
+
+def folded(column: str) -> str:
+    """The SQL expression of a name as it is compared: null where nothing is left of it."""
+    source, target = _WHOLE_LETTERS
+    return (
+        f"nullif(left(trim(regexp_replace(strip_accents(translate(lower({column}), "
+        f"'{source}', '{target}')), '[^\\pL]+', ' ', 'g')), {_LONGEST_NAME}), '')"
+    )
+
+
+def write_people(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str) -> None:
+    """Make _identity_people: what records say of the person behind each registered node.
+
+    One row a node and distinct given_name, family_name, birth_date, tax_id. A record speaks of its
+    own subject: the ERP of its customer, the POS of its loyalty card, the web and the app of the
+    account that was signed in; a record without that registration says nothing here.
+    """
+    connection.execute(
+        f"""
+        create or replace temp table _identity_people as
+        with subjects as (
+            select signal_no, given_name, family_name, birth_date,
+                case source when 'erp' then 'erp_customer_id' when 'pos' then 'loyalty_id'
+                    else 'user_id' end as subject_type
+            from {signals}
+        ),
+        tax_ids as (
+            select mention.signal_no, identifier.value as tax_id
+            from _identity_mentions as mention
+            join _identity_nodes as identifier using (node)
+            where identifier.identifier_type = 'tax_id'
+        ),
+        described as (
+            select mention.node,
+                {folded("subjects.given_name")} as given_name,
+                {folded("subjects.family_name")} as family_name,
+                case when list_contains($2::date[], birth_date) then null else birth_date
+                end as birth_date,
+                tax_ids.tax_id
+            from subjects
+            join _identity_mentions as mention using (signal_no)
+            join _identity_nodes as identifier
+                on identifier.node = mention.node
+                and identifier.identifier_type = subjects.subject_type
+            left join tax_ids on tax_ids.signal_no = subjects.signal_no
+            where not mention.is_previous
+                and (subjects.given_name is not null or subjects.birth_date is not null
+                    or tax_ids.tax_id is not null)
+        )
+        select distinct node, tax_id, birth_date,
+            case when not list_contains($1::varchar[], given_name) then given_name
+                end as given_name,
+            case when not list_contains($1::varchar[], given_name) then family_name
+                end as family_name
+        from described
+        """,
+        [list(rules.blocked_names), list(rules.blocked_birth_dates)],
+    )
+
+
+def name_of_node(connection: duckdb.DuckDBPyConnection, node_count: int) -> Integers:
+    """A number for each node's full name, equal for equal names; -1 where none is known."""
+    names = np.full(node_count, -1, dtype=np.int64)
+    rows = integers(
+        connection,
+        """
+        with named as (
+            select node, min(concat_ws(' ', given_name, family_name)) as name
+            from _identity_people
+            where given_name is not null and family_name is not null
+            group by node
+        )
+        select node, dense_rank() over (order by name) - 1 as name from named
+        """,
+    )
+    names[rows["node"]] = rows["name"]
+    return names
+
+
+def telling_apart(
+    connection: duckdb.DuckDBPyConnection,
+    touched: Integers,
+    person: Integers,
+    person_of_node: Integers,
+    *,
+    must_agree: bool,
+) -> Integers:
+    """Of the identifiers in `touched`, those whose persons aren't one by their records.
+
+    `touched` and `person` are pairs: an identifier and a person it touches; `person_of_node` gives
+    each node's person. With `must_agree`, a person nobody describes is enough to refuse.
+    """
+    if len(touched) == 0:
+        return np.empty(0, dtype=np.int64)
+    described = integers(connection, "select distinct node from _identity_people")["node"]
+    write_table(
+        connection,
+        "_identity_described",
+        {"node": described, "person": person_of_node[described]},
+    )
+    write_table(connection, "_identity_touched", {"identifier": touched, "person": person})
+    refused = f"not {_agrees('one', 'other')}" if must_agree else _contradicts("one", "other")
+    undescribed = (
+        """
+        union
+        select identifier from _identity_touched
+        where person not in (select person from _identity_described)
+        """
+        if must_agree
+        else ""
+    )
+    found = integers(
+        connection,
+        f"""
+        with said as (
+            select distinct identifier, touched.person, given_name, family_name, birth_date, tax_id
+            from _identity_touched as touched
+            join _identity_described using (person)
+            join _identity_people using (node)
+        )
+        select distinct one.identifier
+        from said as one
+        join said as other
+            on one.identifier = other.identifier and one.person < other.person
+        where {refused}
+        {undescribed}
+        """,
+    )["identifier"]
+    connection.execute("drop table _identity_described; drop table _identity_touched")
+    return np.sort(found)
+
+
+def contradictions(
+    connection: duckdb.DuckDBPyConnection,
+    node: Integers,
+    before: Integers,
+    after: Integers,
+    *,
+    registered: bool,
+) -> tuple[Integers, Integers]:
+    """Pairs of persons (labels of `before`) that share a label of `after` and can't be one.
+
+    `node`, `before`, `after` are parallel. A registration's own records tie it to another by a
+    person's own word (a card number in an account), so between `registered` ones a contradiction
+    takes more than a nickname.
+    """
+    write_table(connection, "_identity_joined", {"node": node, "before": before, "after": after})
+    refused = _contradicts_firmly("one", "other") if registered else _contradicts("one", "other")
+    pairs = integers(
+        connection,
+        f"""
+        with joined as (
+            select * from _identity_joined
+            where "after" in (
+                select "after" from _identity_joined
+                group by "after" having count(distinct "before") > 1
+            )
+        ),
+        said as (
+            select distinct "after", "before", given_name, family_name, birth_date, tax_id
+            from joined join _identity_people using (node)
+        )
+        select distinct one."before" as one, other."before" as other
+        from said as one
+        join said as other on one."after" = other."after" and one."before" < other."before"
+        where {refused}
+        order by one, other
+        """,
+    )
+    connection.execute("drop table _identity_joined")
+    return pairs["one"], pairs["other"]
+
+
+def _similar(one: str, other: str) -> str:
+    """Null if either is unknown."""
+    return (
+        f"({one} = {other} or starts_with({one}, {other}) or starts_with({other}, {one})"
+        f" or (length({one}) > 3 and length({other}) > 3"
+        f" and damerau_levenshtein({one}, {other}) <= 1)"
+        f" or list_has_any(string_split({one}, ' '), string_split({other}, ' ')))"
+    )
+
+
+def _given_similar(a: str, b: str) -> str:
+    swapped = f"({a}.given_name = {b}.family_name and {a}.family_name = {b}.given_name)"
+    return f"({_similar(f'{a}.given_name', f'{b}.given_name')} or coalesce({swapped}, false))"
+
+
+def _family_similar(a: str, b: str) -> str:
+    swapped = f"({a}.given_name = {b}.family_name and {a}.family_name = {b}.given_name)"
+    return f"({_similar(f'{a}.family_name', f'{b}.family_name')} or coalesce({swapped}, false))"
+
+
+def _names_similar(a: str, b: str) -> str:
+    return f"coalesce({_given_similar(a, b)} and {_family_similar(a, b)}, false)"
+
+
+def _born_apart(a: str, b: str) -> str:
+    """Different dates, unless one is the other with a digit mistaken or day and month swapped."""
+    one, other = f"{a}.birth_date", f"{b}.birth_date"
+    return (
+        f"coalesce({one} <> {other}"
+        f" and damerau_levenshtein({one}::varchar, {other}::varchar) > 1"
+        f" and not (year({one}) = year({other}) and month({one}) = day({other})"
+        f" and day({one}) = month({other})), false)"
+    )
+
+
+def _taxed_apart(a: str, b: str) -> str:
+    return f"coalesce(damerau_levenshtein({a}.tax_id, {b}.tax_id) > 1, false)"
+
+
+def _contradicts(a: str, b: str) -> str:
+    born_together = f"coalesce({a}.birth_date = {b}.birth_date, false)"
+    given_apart = f"coalesce(not {_given_similar(a, b)}, false)"
+    family_similar = f"coalesce({_family_similar(a, b)}, false)"
+    return (
+        f"({_born_apart(a, b)}"
+        f" or ({_taxed_apart(a, b)} and not ({born_together} and {_names_similar(a, b)}))"
+        f" or ({given_apart} and not ({born_together} and {family_similar})))"
+    )
+
+
+def _contradicts_firmly(a: str, b: str) -> str:
+    given_apart = f"coalesce(not {_given_similar(a, b)}, false)"
+    family_apart = f"coalesce(not {_family_similar(a, b)}, false)"
+    born_together = f"coalesce({a}.birth_date = {b}.birth_date, false)"
+    return (
+        f"((({_born_apart(a, b)}) or {_taxed_apart(a, b)}) and not {_names_similar(a, b)}"
+        f" or ({given_apart} and {family_apart} and not {born_together}))"
+    )
+
+
+def _agrees(a: str, b: str) -> str:
+    return f"({_names_similar(a, b)} and not {_contradicts(a, b)})"

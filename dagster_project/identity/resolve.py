@@ -1,0 +1,179 @@
+"""Who is who: from the signals of every source to persons with lasting ids.
+
+Nothing of what is logged or reported here holds a personal value.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from dagster_project.errors import PerennialError
+from dagster_project.identity.arrow import texts, write_table
+from dagster_project.identity.evidence import gather
+from dagster_project.identity.history import read_previous, write_history, write_redirects
+from dagster_project.identity.ids import write_profile_ids
+from dagster_project.identity.joining import Joining
+from dagster_project.identity.links import join_all
+from dagster_project.identity.normalise import normalise
+from dagster_project.identity.people import write_people
+from dagster_project.identity.rules import Rules, load_rules
+from dagster_project.identity.tables import publish_tables, write_tables
+
+logger = logging.getLogger(__name__)
+
+SIGNALS = "staging.stg_identity__signals"
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityReport:
+    """What a resolution found, in counts."""
+
+    signals: int
+    unresolved_signals: int
+    identifiers: int
+    links: int
+    cut_links: int
+    demoted: dict[str, int]
+    profiles: int
+    merges: int
+    splits: int
+    largest_profile: int
+
+
+def resolve(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    as_of: datetime,
+    default_country: str,
+    salt: str,
+    previous: Path | None,
+    rules: Rules | None = None,
+) -> IdentityReport:
+    """Rebuild schema identity from staging.stg_identity__signals, in one transaction.
+
+    `previous` is the published.duckdb of the build before, for the history. Raises PerennialError
+    when staging isn't there or `previous` can't be read; the tables are then as they were.
+    """
+    rules = rules or load_rules()
+    with _scratch(connection):
+        read_previous(connection, previous)
+        _number_signals(connection)
+        normalise(connection, rules, signals="_identity_signals", default_country=default_country)
+        evidence = gather(connection, rules, signals="_identity_signals")
+        write_people(connection, rules, signals="_identity_signals")
+        joining = join_all(connection, rules, evidence)
+        _write_joining(connection, joining)
+        write_profile_ids(connection, joining, salt=salt)
+        write_tables(connection)
+        write_history(connection, as_of=as_of)
+        write_redirects(connection)
+        publish_tables(connection)
+    report = _report(connection, as_of)
+    logger.info(
+        "identity: %d profiles from %d signals, %d links, %d identifiers demoted",
+        report.profiles,
+        report.signals,
+        report.links,
+        sum(report.demoted.values()),
+    )
+    return report
+
+
+@contextmanager
+def _scratch(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Leave no temporary table behind, whatever happens."""
+    try:
+        yield
+    finally:
+        left = connection.execute(
+            r"""
+            select table_name, table_type from information_schema.tables
+            where table_catalog = 'temp' and table_name like '\_identity\_%' escape '\'
+            order by table_type desc
+            """
+        ).fetchall()
+        for name, kind in left:
+            what = "view" if kind == "VIEW" else "table"
+            connection.execute(f"drop {what} if exists temp.{name}")
+
+
+def _number_signals(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute(
+            f"""
+            create or replace temp table _identity_signals as
+            select row_number() over (order by signal_id) - 1 as signal_no, *
+            from {SIGNALS}
+            """
+        )
+    except duckdb.CatalogException as error:
+        raise PerennialError(
+            f"{SIGNALS} isn't in the warehouse: build the staging models before identity."
+        ) from error
+
+
+def _write_joining(connection: duckdb.DuckDBPyConnection, joining: Joining) -> None:
+    """What the joining decided, as tables: holders of signals, demoted nodes, cut links."""
+    holder = joining.holders(int(joining.evidence.node_strength.max(initial=0)))
+    held = np.flatnonzero(holder >= 0)
+    write_table(connection, "_identity_holders", {"signal_no": held, "node": holder[held]})
+    demotions = joining.demotions
+    empty = [np.empty(0, dtype=np.int64)]
+    write_table(
+        connection,
+        "_identity_demotions",
+        {
+            "node": np.concatenate(empty + [demotion.node for demotion in demotions]),
+            "reason": texts(
+                [demotion.reason for demotion in demotions for _ in range(len(demotion.node))]
+            ),
+            "person_count": np.concatenate(
+                empty + [demotion.person_count for demotion in demotions]
+            ),
+            "person_limit": np.concatenate(
+                empty
+                + [
+                    np.full(len(demotion.node), demotion.person_limit, dtype=np.int64)
+                    for demotion in demotions
+                ]
+            ),
+        },
+    )
+    write_table(
+        connection,
+        "_identity_cuts",
+        {
+            "from_node": np.concatenate(empty + [left for left, _ in joining.cut_links]),
+            "to_node": np.concatenate(empty + [right for _, right in joining.cut_links]),
+        },
+    )
+
+
+def _report(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> IdentityReport:
+    def count(query: str, *values: object) -> int:
+        row = connection.execute(query, list(values)).fetchone()
+        return int(row[0]) if row and row[0] is not None else 0
+
+    changes = "select count(*) from identity.history where happened_at = $1 and kind = $2"
+    return IdentityReport(
+        signals=count("select count(*) from identity.resolved"),
+        unresolved_signals=count("select count(*) from identity.resolved where profile_id is null"),
+        identifiers=count("select sum(identifier_count) from identity.profiles"),
+        links=count("select count(*) from identity.links"),
+        cut_links=count("select count(*) from identity.cut_links"),
+        demoted=dict(
+            connection.execute(
+                "select identifier_type, count(*) from identity.demoted group by all order by all"
+            ).fetchall()
+        ),
+        profiles=count("select count(*) from identity.profiles"),
+        merges=count(changes, as_of, "merge"),
+        splits=count(changes, as_of, "split"),
+        largest_profile=count("select max(identifier_count) from identity.profiles"),
+    )

@@ -1,0 +1,247 @@
+"""The rules of identity resolution: rules.toml as typed values, or one clear error.
+
+Nothing here has a default: a number that decides who is who stands in the file.
+"""
+
+import datetime as dt
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from dagster_project.errors import PerennialError
+
+RULES_FILE = Path(__file__).with_name("rules.toml")
+
+# Identifier types of the contract; each needs its section in the file.
+IDENTIFIER_TYPES = (
+    "anonymous_id",
+    "user_id",
+    "device_id",
+    "email",
+    "phone",
+    "loyalty_id",
+    "erp_customer_id",
+    "payment_card",
+    "tax_id",
+)
+NORMALISATIONS = ("id", "email", "phone", "tax_id")
+NAME_RULES = ("must_not_contradict", "must_agree")
+
+
+class RulesError(PerennialError):
+    """The rules file can't be used as it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierRule:
+    """One identifier type. `strength` 0 is the strongest."""
+
+    name: str
+    strength: int
+    normalise: str
+    person_limit: int
+    contact_limit: int
+    is_registered: bool
+    is_contact: bool
+    names_must_agree: bool
+    value_limits: Mapping[str, int]
+    blocked: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EmailProvider:
+    """Domains whose mailboxes answer to several spellings."""
+
+    domains: tuple[str, ...]
+    canonical: str | None
+    ignore_dots: bool
+    suffix: str | None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Everything rules.toml says; `identifiers` is in order of strength, registered ones first."""
+
+    identifiers: tuple[IdentifierRule, ...]
+    blocked: tuple[str, ...]
+    profile_person_limit: int
+    hub_limit: int
+    blocked_names: tuple[str, ...]
+    blocked_birth_dates: tuple[dt.date, ...]
+    own_domains: tuple[str, ...]
+    email_providers: tuple[EmailProvider, ...]
+
+    @cached_property
+    def registered(self) -> tuple[IdentifierRule, ...]:
+        """Types that are joined first."""
+        return tuple(rule for rule in self.identifiers if rule.is_registered)
+
+    @cached_property
+    def shared(self) -> tuple[IdentifierRule, ...]:
+        """Types that are judged by the persons they touch, strongest first."""
+        return tuple(rule for rule in self.identifiers if not rule.is_registered)
+
+
+def load_rules(path: Path = RULES_FILE) -> Rules:
+    """Read and check the file; RulesError names the section, the key and what belongs there."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RulesError(f"{path} can't be read as TOML ({error}): mend or restore it.") from error
+    root = _Section(path, "the file", document)
+    blocked = root.section("blocked")
+    profile = root.section("profile")
+    names = root.section("names")
+    birth_dates = root.section("birth_dates")
+    email = root.section("email")
+    rules = Rules(
+        identifiers=_identifiers(root.section("identifiers")),
+        blocked=blocked.patterns("patterns"),
+        profile_person_limit=profile.limit("person_limit"),
+        hub_limit=profile.limit("hub_limit"),
+        blocked_names=names.texts("blocked"),
+        blocked_birth_dates=birth_dates.dates("blocked"),
+        own_domains=tuple(domain.lower() for domain in email.texts("own_domains")),
+        email_providers=tuple(_provider(section) for section in email.sections("providers")),
+    )
+    for section in (blocked, profile, names, birth_dates, email, root):
+        section.refuse_unread()
+    return rules
+
+
+def _identifiers(sections: "_Section") -> tuple[IdentifierRule, ...]:
+    missing = sorted(set(IDENTIFIER_TYPES) - set(sections.content))
+    if missing:
+        raise sections.error(f"lacks a section for {', '.join(missing)}")
+    rules = []
+    for strength, name in enumerate(tuple(sections.content)):
+        if name not in IDENTIFIER_TYPES:
+            raise sections.error(f"has a section {name!r}, which is no identifier type")
+        rules.append(_identifier(name, strength, sections.section(name)))
+        if rules[-1].is_registered and any(not rule.is_registered for rule in rules):
+            raise sections.error(
+                f"{name} is registered and must stand before the types that aren't"
+            )
+    if not rules[0].is_registered:
+        raise sections.error("needs at least one registered type")
+    return tuple(rules)
+
+
+def _identifier(name: str, strength: int, section: "_Section") -> IdentifierRule:
+    is_registered = section.flag("registered")
+    rule = IdentifierRule(
+        name=name,
+        strength=strength,
+        normalise=section.choice("normalise", NORMALISATIONS),
+        person_limit=section.limit("person_limit"),
+        contact_limit=0 if is_registered else section.limit("contact_limit"),
+        is_registered=is_registered,
+        is_contact=section.flag("contact"),
+        names_must_agree=not is_registered and section.choice("names", NAME_RULES) == "must_agree",
+        value_limits=section.limits("value_limits") if is_registered else {},
+        blocked=section.patterns("blocked", required=False),
+    )
+    section.refuse_unread()
+    return rule
+
+
+def _provider(section: "_Section") -> EmailProvider:
+    provider = EmailProvider(
+        domains=tuple(domain.lower() for domain in section.texts("domains")),
+        canonical=section.text("canonical"),
+        ignore_dots=section.flag("ignore_dots"),
+        suffix=section.text("suffix"),
+    )
+    section.refuse_unread()
+    return provider
+
+
+class _Section:
+    """One table of the file, read key by key, so that a key nobody reads is an error too."""
+
+    def __init__(self, path: Path, name: str, content: dict[str, Any]) -> None:
+        self.path, self.name, self.content = path, name, content
+        self._read: set[str] = set()
+
+    def error(self, text: str) -> RulesError:
+        return RulesError(f"{self.path}: {self.name} {text}. Mend it and run again.")
+
+    def refuse_unread(self) -> None:
+        unread = sorted(set(self.content) - self._read)
+        if unread:
+            raise self.error(f"has {unread[0]!r}, which no rule is called")
+
+    def _value(self, key: str, kind: type | tuple[type, ...], what: str, default: Any) -> Any:
+        self._read.add(key)
+        value = self.content.get(key, default)
+        if value is None:
+            raise self.error(f"lacks {key!r} ({what})")
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.error(f"has {key} = {value!r}, which should be {what}")
+        return value
+
+    def section(self, key: str) -> "_Section":
+        name = f"[{key}]" if self.name == "the file" else f"{self.name[:-1]}.{key}]"
+        return _Section(self.path, name, self._value(key, dict, "a table", None))
+
+    def sections(self, key: str) -> list["_Section"]:
+        tables = self._value(key, list, "a list of tables", [])
+        if not all(isinstance(table, dict) for table in tables):
+            raise self.error(f"has {key}, which should be a list of tables")
+        return [
+            _Section(self.path, f"[[{self.name[1:-1]}.{key}]] number {number}", table)
+            for number, table in enumerate(tables, start=1)
+        ]
+
+    def flag(self, key: str) -> bool:
+        return bool(self._value(key, bool, "true or false", False))
+
+    def limit(self, key: str) -> int:
+        value = int(self._value(key, int, "a whole number above 0", None))
+        if value < 1:
+            raise self.error(f"has {key} = {value}, which should be a whole number above 0")
+        return value
+
+    def limits(self, key: str) -> dict[str, int]:
+        section = _Section(self.path, f"{self.name} {key}", self._value(key, dict, "a table", {}))
+        for name in section.content:
+            if name not in IDENTIFIER_TYPES:
+                raise section.error(f"names {name!r}, which is no identifier type")
+        return {name: section.limit(name) for name in section.content}
+
+    def text(self, key: str) -> str | None:
+        return str(self._value(key, str, "a text", "")) or None
+
+    def choice(self, key: str, choices: tuple[str, ...]) -> str:
+        value = str(self._value(key, str, " or ".join(choices), None))
+        if value not in choices:
+            raise self.error(f"has {key} = {value!r}, which should be {' or '.join(choices)}")
+        return value
+
+    def texts(self, key: str, *, required: bool = True) -> tuple[str, ...]:
+        values = self._value(key, list, "a list of texts", None if required else [])
+        if not all(isinstance(value, str) for value in values):
+            raise self.error(f"has {key}, which should be a list of texts")
+        return tuple(values)
+
+    def dates(self, key: str) -> tuple[dt.date, ...]:
+        values = self._value(key, list, "a list of dates", None)
+        if not all(type(value) is dt.date for value in values):
+            raise self.error(f"has {key}, which should be a list of dates (1900-01-01)")
+        return tuple(values)
+
+    def patterns(self, key: str, *, required: bool = True) -> tuple[str, ...]:
+        """Regular expressions, checked by the engine that will run them."""
+        values = self.texts(key, required=required)
+        with duckdb.connect() as connection:
+            for value in values:
+                try:
+                    connection.execute("select regexp_full_match('', $1)", [value]).fetchall()
+                except duckdb.Error as error:
+                    raise self.error(f"has the pattern {value!r}, which RE2 refuses") from error
+        return values

@@ -1,0 +1,173 @@
+"""The tables of schema identity: made aside, then put in place in one transaction.
+
+| table | grain |
+|---|---|
+| resolved | a signal: its profile_id, null where nothing usable is left |
+| profiles | a person |
+| identifiers | an identifier of a person, in one source |
+| shared_identifiers | a demoted identifier of a person whose records carry it, in one source |
+| links | two identifiers tied together, by one rule in one source |
+| cut_links | two identifiers seen together that weren't tied, because the persons contradict |
+| demoted | an identifier that joins nobody |
+| normalised | an identifier as written (and a country, for phones) |
+| history | a merge, split or rename |
+| redirects | a former profile_id that leads to a present one |
+
+A shared identifier proves nothing about who wrote it, but it is a way to reach its users, and a
+refusal that comes from it may be any of theirs.
+"""
+
+import duckdb
+
+TABLES = (
+    "normalised",
+    "identifiers",
+    "shared_identifiers",
+    "links",
+    "cut_links",
+    "demoted",
+    "resolved",
+    "profiles",
+    "history",
+    "redirects",
+)
+
+
+def write_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make _identity_<table> for all but history and redirects."""
+    _write_resolved(connection)
+    _write_links(connection)
+    _write_identifiers(connection)
+    connection.execute(
+        """
+        create or replace temp table _identity_demoted as
+        select nodes.identifier_type, nodes.value as identifier_value, demotions.reason,
+            demotions.person_count, demotions.person_limit
+        from _identity_demotions as demotions join _identity_nodes as nodes using (node)
+        """
+    )
+
+
+def publish_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Replace schema identity as a whole: killed anywhere, it's the old one or the new one."""
+    connection.execute("begin transaction")
+    try:
+        connection.execute("create schema if not exists identity")
+        for table in TABLES:
+            connection.execute(
+                f"create or replace table identity.{table} as select * from _identity_{table}"
+            )
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+
+
+def _write_resolved(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        """
+        create or replace temp table _identity_resolved as
+        select signals.signal_id, members.profile_id
+        from _identity_signals as signals
+        left join _identity_holders as holders using (signal_no)
+        left join _identity_members as members using (node)
+        """
+    )
+
+
+def _write_links(connection: duckdb.DuckDBPyConnection) -> None:
+    """_identity_link_nodes is the same with nodes, for the reasons in the history.
+
+    A rule says what put the two into one record: an alias event, the account or the card that the
+    ERP notes with its customer, or else merely that they came together.
+    """
+    connection.execute(
+        """
+        create or replace temp table _identity_together as
+        select mentions.signal_no, mentions.node as to_node, holders.node as from_node,
+            mentions.is_previous
+        from _identity_mentions as mentions
+        join _identity_holders as holders using (signal_no)
+        where mentions.node <> holders.node
+            and mentions.node in (select node from _identity_members)
+        """
+    )
+    grouped = """
+        select from_nodes.identifier_type as from_type, from_nodes.value as from_value,
+            to_nodes.identifier_type as to_type, to_nodes.value as to_value,
+            case
+                when together.is_previous then 'alias'
+                when signals.source = 'erp' and from_nodes.identifier_type = 'erp_customer_id'
+                    and to_nodes.identifier_type = 'user_id' then 'web_user_id'
+                when signals.source = 'erp' and from_nodes.identifier_type = 'erp_customer_id'
+                    and to_nodes.identifier_type = 'loyalty_id' then 'loyalty_id'
+                else 'same_record'
+            end as rule,
+            signals.source,
+            min(signals.first_seen_at) as first_seen_at,
+            max(signals.last_seen_at) as last_seen_at,
+            sum(signals.record_count)::bigint as record_count
+        from _identity_together as together
+        join _identity_signals as signals using (signal_no)
+        join _identity_nodes as from_nodes on from_nodes.node = together.from_node
+        join _identity_nodes as to_nodes on to_nodes.node = together.to_node
+        {which} join _identity_cuts as cuts
+            on cuts.from_node = together.from_node and cuts.to_node = together.to_node
+        group by all
+    """
+    for table, which in (("links", "anti"), ("cut_links", "semi")):
+        connection.execute(
+            f"create or replace temp table _identity_{table} as {grouped.format(which=which)}"
+        )
+    connection.execute(
+        """
+        create or replace temp table _identity_link_nodes as
+        select distinct together.from_node, together.to_node, nodes.strength
+        from _identity_together as together
+        anti join _identity_cuts as cuts
+            on cuts.from_node = together.from_node and cuts.to_node = together.to_node
+        join _identity_nodes as nodes on nodes.node = together.to_node
+        """
+    )
+
+
+def _write_identifiers(connection: duckdb.DuckDBPyConnection) -> None:
+    seen = """
+        nodes.identifier_type, nodes.value as identifier_value, signals.source,
+        min(signals.first_seen_at) as first_seen_at,
+        max(signals.last_seen_at) as last_seen_at,
+        sum(signals.record_count)::bigint as record_count
+    """
+    connection.execute(
+        f"""
+        create or replace temp table _identity_identifiers as
+        select members.profile_id, {seen}
+        from _identity_mentions as mentions
+        join _identity_members as members using (node)
+        join _identity_nodes as nodes using (node)
+        join _identity_signals as signals using (signal_no)
+        group by all
+        """
+    )
+    connection.execute(
+        f"""
+        create or replace temp table _identity_shared_identifiers as
+        select resolved.profile_id, {seen}
+        from _identity_demotions as demotions
+        join _identity_nodes as nodes using (node)
+        join _identity_mentions as mentions using (node)
+        join _identity_signals as signals using (signal_no)
+        join _identity_resolved as resolved using (signal_id)
+        where resolved.profile_id is not null
+        group by all
+        """
+    )
+    connection.execute(
+        """
+        create or replace temp table _identity_profiles as
+        select profile_id, min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at,
+            count(distinct (identifier_type, identifier_value)) as identifier_count
+        from _identity_identifiers
+        group by profile_id
+        """
+    )

@@ -1,0 +1,1 @@
+"""From a build whose gates passed to audiences that channels have acknowledged."""

@@ -1,0 +1,67 @@
+"""What the published build says about the business, for people and for machines: counts only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dagster_project.publishing import published as published_file
+from dagster_project.publishing.published import CATALOG, PublishedBuild, read_build
+
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One published build: rows by stage, people by lifecycle stage and segment, churn factors.
+
+    `churn_factors` maps a quantile to the churn factor at it, over customers who have one.
+    """
+
+    build: PublishedBuild
+    stages: dict[str, tuple[int, int]]
+    lifecycle: dict[str, int]
+    segments: dict[str, int]
+    churn_factors: dict[float, float | None]
+    gates: dict[tuple[str, str, bool], int]
+
+
+def summarise(published: Path) -> Summary:
+    """Read the summary of the published build."""
+    with published_file.opened(published) as connection:
+
+        def pairs(query: str) -> list[tuple]:  # type: ignore[type-arg]
+            return connection.execute(query.replace("published.", f"{CATALOG}.")).fetchall()
+
+        quantiles = pairs(
+            f"select quantile_cont(churn_factor, {list(QUANTILES)}) "
+            "from published.marts.churn_factors"
+        )[0][0]
+        return Summary(
+            build=read_build(connection),
+            stages={
+                stage: (tables, rows)
+                for stage, tables, rows in pairs(
+                    "select stage, count(*), sum(row_count)::bigint from published.meta.tables "
+                    "group by stage order by min(position)"
+                )
+            },
+            lifecycle=dict(
+                pairs(
+                    "select stage, count(*) from published.marts.customer_lifecycle "
+                    "group by stage order by count(*) desc"
+                )
+            ),
+            segments=dict(
+                pairs(
+                    "select segment, count(*) from published.marts.customer_lifecycle "
+                    "where segment is not null group by segment order by count(*) desc"
+                )
+            ),
+            churn_factors=dict(zip(QUANTILES, quantiles or [None] * len(QUANTILES), strict=True)),
+            gates={
+                (engine, severity, passed): count
+                for engine, severity, passed, count in pairs(
+                    "select engine, severity, passed, count(*) from published.meta.gates "
+                    "group by all order by all"
+                )
+            },
+        )

@@ -1,0 +1,214 @@
+"""How results look in the terminal; what they say comes from the rooms."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from dagster_project import console
+from dagster_project.channels.base import discover
+from dagster_project.publishing.profile import PersonView
+from dagster_project.publishing.status import Status
+from dagster_project.publishing.status import status as read_status
+from dagster_project.publishing.summary import Summary, summarise
+from dagster_project.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterEvent
+
+    from dagster_project.defs.runs import RunResult
+
+
+def follow(progress: console.Progress) -> "Callable[[DagsterEvent], None]":
+    """Turn the events of a run into lines of progress, a stage each."""
+
+    def listen(event: "DagsterEvent") -> None:
+        if event.is_step_start and event.step_key:
+            progress.step(*_stage_and_step(event.step_key))
+        elif event.is_step_materialization and event.asset_key:
+            progress.count("tables")
+        elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+            passed = event.asset_check_evaluation_data.passed
+            progress.count("checks passed" if passed else "[red]checks failed[/red]")
+
+    return listen
+
+
+def _stage_and_step(step: str) -> tuple[str, str]:
+    """Tell the stage of a step by its name: raw__web_events, staging_models, marts_gates."""
+    stage, _, rest = step.partition("__")
+    if rest:
+        return ("raw" if stage == "meta" else stage), rest.replace("__", " ")
+    stage, _, rest = step.partition("_")
+    return stage, rest or stage
+
+
+def build_summary(settings: Settings) -> None:
+    """Show the build that was just published."""
+    found = summarise(settings.published)
+    console.say()
+    _stages(found)
+    _gates(found)
+    console.say(
+        f"Published build {found.build.run_id[:8]} as of {found.build.as_of:%Y-%m-%d %H:%M} UTC. "
+        "Next: `perennial publish --dry-run` shows what would be sent."
+    )
+
+
+def summary(settings: Settings) -> None:
+    """Show what a whole road led to."""
+    found, state = summarise(settings.published), read_status(settings.published, settings.ledger)
+    console.say()
+    _stages(found)
+    _gates(found)
+    console.table("Lifecycle", ["stage", "people"], list(found.lifecycle.items()))
+    console.table("Segments", ["segment", "people"], list(found.segments.items()))
+    console.table(
+        "Churn factor (days since the last purchase / own mean days between purchases)",
+        ["quantile", "churn factor"],
+        [(f"{quantile:.0%}", value) for quantile, value in found.churn_factors.items()],
+    )
+    _audiences(state)
+    _syncs(state)
+
+
+def _stages(found: Summary) -> None:
+    rows = [(stage, tables, count) for stage, (tables, count) in found.stages.items()]
+    console.table("Stages", ["stage", "tables", "rows"], rows)
+
+
+def _gates(found: Summary) -> None:
+    rows = [
+        (engine.replace("_", " "), severity, "passed" if passed else "broken", count)
+        for (engine, severity, passed), count in found.gates.items()
+    ]
+    console.table("Gates", ["asked by", "severity", "outcome", "checks"], rows)
+
+
+def _audiences(state: Status) -> None:
+    rows = [(a.name, a.size, ", ".join(a.channels)) for a in state.audiences]
+    console.table("Audiences", ["audience", "people", "channels"], rows)
+
+
+def _syncs(state: Status) -> None:
+    rows = [
+        (s.audience, s.channel, s.state, s.planned_count, s.acknowledged_count, s.refused_count,
+         s.held_count, s.reason or "")
+        for s in state.syncs
+    ]  # fmt: skip
+    columns = ["audience", "channel", "state", "planned", "acknowledged", "refused", "held", "why"]
+    console.table("Deliveries (the last of each)", columns, rows)
+
+
+def syncs(settings: Settings) -> None:
+    """Show the last delivery of each audience to each channel."""
+    _syncs(read_status(settings.published, settings.ledger))
+
+
+def status(settings: Settings) -> None:
+    """Show where things stand."""
+    state = read_status(settings.published, settings.ledger)
+    if state.build is None:
+        console.say("Nothing is published yet: `perennial run` builds and publishes.")
+    else:
+        console.say(
+            f"Published build {state.build.run_id[:8]}, as of {state.build.as_of:%Y-%m-%d %H:%M} "
+            f"UTC, finished {state.build.finished_at:%Y-%m-%d %H:%M} UTC; "
+            f"{state.gate_count} checks, {len(state.warnings)} warnings."
+        )
+        console.say()
+    console.table(
+        "Builds",
+        ["build", "outcome", "at", "closed gates"],
+        [(b.run_id[:8], b.outcome, b.at, "; ".join(b.closed_gates[:3])) for b in state.attempts],
+    )
+    if state.warnings:
+        console.table(
+            "Warnings",
+            ["table", "rule", "found"],
+            [(w.asset, w.check_name, w.message or w.failed_count) for w in state.warnings],
+        )
+    _audiences(state)
+    _syncs(state)
+
+
+def status_document(settings: Settings) -> dict[str, Any]:
+    """Return the status for machines."""
+    return read_status(settings.published, settings.ledger).as_json()
+
+
+def run_document(settings: Settings, result: "RunResult") -> dict[str, Any]:
+    """Return a run and what it published for machines."""
+    found = asdict(summarise(settings.published))
+    return {
+        "run_id": result.run_id,
+        "success": result.success,
+        "as_of": found["build"]["as_of"],
+        "stages": {s: {"tables": t, "rows": r} for s, (t, r) in found["stages"].items()},
+        "lifecycle": found["lifecycle"],
+        "segments": found["segments"],
+        "churn_factor_quantiles": found["churn_factors"],
+        "status": status_document(settings),
+    }
+
+
+def deliveries(reports: Sequence[dict[str, Any]]) -> None:
+    """Show what deliveries would do."""
+    rows = [
+        (r["audience"], r["channel"], r["member_count"], r["eligible_count"],
+         *(r["planned"][operation] for operation in ("add", "update", "remove")),
+         r["reason"] or "")
+        for r in reports
+    ]  # fmt: skip
+    columns = ["audience", "channel", "members", "eligible", "add", "update", "remove", "why not"]
+    console.table("Planned; nothing was sent", columns, rows)
+    left_out = [
+        (r["audience"], reason, count)
+        for r in {r["audience"]: r for r in reports}.values()
+        for reason, count in r["excluded"].items()
+    ]
+    if left_out:
+        console.table("Left out", ["audience", "reason", "people"], left_out)
+
+
+def channels(settings: Settings) -> None:
+    """Show each channel, its settings, its limits and whether it is ready."""
+    rows = []
+    for name, kind in discover().items():
+        tool = settings.open_channel(kind)
+        try:
+            checked = tool.check()
+            size = tool.batch_size
+        finally:
+            tool.close()
+        wanted = ", ".join(
+            f"{PREFIX}{name}_{field}".upper() for field in kind.Settings.model_fields
+        )
+        limit = f"{size:,} records a call" if size else "everything in one call"
+        rows.append((name, "ready" if checked.is_ready else "not ready", limit, wanted))
+        rows.append(("", "", "", checked.message))
+    console.table("Channels", ["channel", "state", "limit", "settings"], rows)
+
+
+def person(view: PersonView) -> None:
+    """Show one person: this is personal, and goes to the terminal only."""
+    for title, row in (
+        ("Profile", view.profile),
+        ("Lifecycle", view.lifecycle),
+        ("Churn", view.churn),
+    ):
+        if row:
+            console.table(title, ["field", "value"], list(row.items()))
+    for title, rows in (
+        ("Identifiers", view.identifiers),
+        ("Why they were joined", view.links),
+        ("Merges and splits", view.history),
+        ("Orders", view.orders),
+        ("Consents", view.consents),
+    ):
+        if rows:
+            console.table(title, list(rows[0]), [list(row.values()) for row in rows])
+    console.table(
+        "Audiences",
+        ["audience", "member", "acknowledged by"],
+        [(a.name, a.is_member, ", ".join(a.acknowledged_by)) for a in view.audiences],
+    )

@@ -1,0 +1,38 @@
+{#- The date so many days after (below zero: before) a date. -#}
+{% macro days_after(day, count) -%}
+    {{ return(adapter.dispatch("days_after")(day, count)) }}
+{%- endmacro %}
+
+{% macro default__days_after(day, count) -%}
+    ({{ day }} + cast({{ count }} as integer))
+{%- endmacro %}
+
+{% macro spark__days_after(day, count) -%}
+    date_add({{ day }}, cast({{ count }} as int))
+{%- endmacro %}
+
+{#- How many days lie between two dates: 0 on the same date. -#}
+{% macro days_between(first_day, last_day) -%}
+    {{ return(adapter.dispatch("days_between")(first_day, last_day)) }}
+{%- endmacro %}
+
+{% macro default__days_between(first_day, last_day) -%}
+    ({{ last_day }} - {{ first_day }})
+{%- endmacro %}
+
+{% macro spark__days_between(first_day, last_day) -%}
+    datediff({{ last_day }}, {{ first_day }})
+{%- endmacro %}
+
+{#- A select item that makes one row of each date from the first to the last, both included. -#}
+{% macro each_day(first_day, last_day) -%}
+    {{ return(adapter.dispatch("each_day")(first_day, last_day)) }}
+{%- endmacro %}
+
+{% macro default__each_day(first_day, last_day) -%}
+    cast(unnest(generate_series({{ first_day }}, {{ last_day }}, interval 1 day)) as date)
+{%- endmacro %}
+
+{% macro spark__each_day(first_day, last_day) -%}
+    explode(sequence({{ first_day }}, {{ last_day }}, interval 1 day))
+{%- endmacro %}

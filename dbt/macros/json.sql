@@ -1,0 +1,73 @@
+{#-
+    The texts at several places of one JSON column, parsed once: json_texts('properties',
+    ['order_id', 'address.city']) as property, then text_at('property', 1) for the city. Numbers
+    come as their text, absent places and JSON nulls as null.
+-#}
+{% macro json_texts(column, places) -%}
+    {{ return(adapter.dispatch("json_texts")(column, places)) }}
+{%- endmacro %}
+
+{% macro default__json_texts(column, places) -%}
+    json_extract_string(
+        {{ column }},
+        [
+            {%- for place in places %}
+            '$.{{ place }}'{% if not loop.last %},{% endif %}
+            {%- endfor %}
+        ]
+    )
+{%- endmacro %}
+
+{% macro spark__json_texts(column, places) -%}
+    array(
+        {%- for place in places %}
+        get_json_object({{ column }}, '$.{{ place }}'){% if not loop.last %},{% endif %}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+{#- The cleaned text at a position, counted from zero, of what json_texts gave. -#}
+{% macro text_at(texts, position) -%}
+    {{ return(adapter.dispatch("text_at")(texts, position)) }}
+{%- endmacro %}
+
+{% macro default__text_at(texts, position) -%}
+    {{ clean(texts ~ "[" ~ (position + 1) ~ "]") }}
+{%- endmacro %}
+
+{% macro spark__text_at(texts, position) -%}
+    {{ clean(texts ~ "[" ~ position ~ "]") }}
+{%- endmacro %}
+
+{#- The text at a place whose name another column holds. -#}
+{% macro json_text_by_key(column, key) -%}
+    {{ return(adapter.dispatch("json_text_by_key")(column, key)) }}
+{%- endmacro %}
+
+{% macro default__json_text_by_key(column, key) -%}
+    json_extract_string({{ column }}, '$."' || {{ key }} || '"')
+{%- endmacro %}
+
+{% macro spark__json_text_by_key(column, key) -%}
+    element_at(from_json({{ column }}, 'map<string,string>'), {{ key }})
+{%- endmacro %}
+
+{#-
+    A `from` clause that gives one row for each element of a JSON array: `exploded.item` (JSON) and
+    `exploded.position`. What isn't an array has no elements.
+-#}
+{% macro explode_json(relation, column) -%}
+    {{ return(adapter.dispatch("explode_json")(relation, column)) }}
+{%- endmacro %}
+
+{% macro default__explode_json(relation, column) -%}
+    {{ relation }}
+    cross join unnest(json_extract({{ relation }}.{{ column }}, '$[*]'))
+    with ordinality as exploded (item, position)
+{%- endmacro %}
+
+{% macro spark__explode_json(relation, column) -%}
+    {{ relation }}
+    lateral view posexplode(from_json({{ relation }}.{{ column }}, 'array<string>')) exploded
+    as position, item
+{%- endmacro %}

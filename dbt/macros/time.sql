@@ -1,0 +1,57 @@
+{#- The wall-clock time (timestamp without zone) that an instant had in a time zone. -#}
+{% macro local_time(instant, timezone) -%}
+    {{ return(adapter.dispatch("local_time")(instant, timezone)) }}
+{%- endmacro %}
+
+{% macro default__local_time(instant, timezone) -%}
+    timezone({{ timezone }}, {{ instant }})
+{%- endmacro %}
+
+{% macro spark__local_time(instant, timezone) -%}
+    from_utc_timestamp({{ instant }}, {{ timezone }})
+{%- endmacro %}
+
+{#- The date that an instant had in a time zone. -#}
+{% macro local_date(instant, timezone) -%}
+    cast({{ local_time(instant, timezone) }} as date)
+{%- endmacro %}
+
+{#- The instant (timestamp with zone) at which a wall clock in a time zone showed a time. -#}
+{% macro instant_of(wall_time, timezone) -%}
+    {{ return(adapter.dispatch("instant_of")(wall_time, timezone)) }}
+{%- endmacro %}
+
+{% macro default__instant_of(wall_time, timezone) -%}
+    timezone({{ timezone }}, {{ wall_time }})
+{%- endmacro %}
+
+{% macro spark__instant_of(wall_time, timezone) -%}
+    to_utc_timestamp({{ wall_time }}, {{ timezone }})
+{%- endmacro %}
+
+{#- The name of a time zone where the database knows it, else null: a typo in one store's row must not stop a build. -#}
+{% macro known_timezone(name) -%}
+    {{ return(adapter.dispatch("known_timezone")(name)) }}
+{%- endmacro %}
+
+{% macro default__known_timezone(name) -%}
+    {{ name }}
+{%- endmacro %}
+
+{% macro duckdb__known_timezone(name) -%}
+    case
+        when {{ name }} in (select zone.name from pg_timezone_names() as zone)
+            then {{ name }}
+    end
+{%- endmacro %}
+
+{#- The instant that an ISO 8601 text means; without an offset it is in the given zone, else in the business's. -#}
+{% macro store_instant(text, timezone) -%}
+    case
+        when {{ has_offset(text) }} then {{ try_cast(text, "timestamptz") }}
+        else
+            {{ instant_of(
+                try_cast(text, "timestamp"), "coalesce(" ~ timezone ~ ", " ~ business_timezone() ~ ")"
+            ) }}
+    end
+{%- endmacro %}

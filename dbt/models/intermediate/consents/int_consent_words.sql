@@ -1,0 +1,124 @@
+with events as (
+    select * from {{ ref("int_events") }}
+),
+
+categories as (
+    select * from {{ ref("consent_categories") }}
+),
+
+-- The account behind a browser, where only one was ever seen on it: what its owner said before
+-- signing in is a word of that account.
+accounts as (
+    select
+        anonymous_id,
+        min(user_id) as user_id
+    from events
+    where anonymous_id is not null and user_id is not null
+    group by anonymous_id
+    having count(distinct user_id) = 1
+),
+
+preferences as (
+    select
+        events.profile_id,
+        events.source,
+        events.occurred_at,
+        events.user_id,
+        events.anonymous_id,
+        events.email,
+        categories.channel,
+        categories.purpose,
+        lower({{ json_text_by_key("events.preferences", "categories.category") }}) as word
+    from events
+    cross join categories
+    where
+        events.event_type = 'track'
+        and events.event_name = 'Segment Consent Preference Updated'
+        and events.preferences is not null
+),
+
+refusals as (
+    select
+        events.profile_id,
+        events.source,
+        events.occurred_at,
+        events.user_id,
+        events.anonymous_id,
+        events.email,
+        categories.channel,
+        categories.purpose,
+        case when consent_events.is_granted then 'true' else 'false' end as word
+    from events
+    inner join {{ ref("consent_events") }} as consent_events
+        on events.event_name = consent_events.event_name
+    inner join categories on consent_events.category = categories.category
+    where events.event_type = 'track'
+),
+
+event_words as (
+    select * from preferences
+    where word in ('true', 'false')
+    union all
+    select * from refusals
+),
+
+account_words as (
+    select
+        event_words.profile_id,
+        case
+            when coalesce(event_words.user_id, accounts.user_id) is not null
+                then concat('account:', coalesce(event_words.user_id, accounts.user_id))
+            when event_words.anonymous_id is not null
+                then concat('browser:', event_words.anonymous_id)
+            else concat('email:', lower(event_words.email))
+        end as alias,
+        event_words.channel,
+        event_words.purpose,
+        event_words.word = 'true' as is_granted,
+        event_words.occurred_at as decided_at,
+        event_words.source
+    from event_words
+    left join accounts on event_words.anonymous_id = accounts.anonymous_id
+),
+
+card_words as (
+    select
+        resolved.profile_id,
+        concat('card:', consents.loyalty_id) as alias,
+        consents.channel,
+        'marketing' as purpose,
+        consents.is_granted,
+        consents.decided_at,
+        'pos' as source
+    from {{ ref("stg_pos__consents") }} as consents
+    inner join {{ ref("stg_pos__members") }} as members on consents.loyalty_id = members.loyalty_id
+    inner join {{ source("identity", "resolved") }} as resolved
+        on members.signal_id = resolved.signal_id
+),
+
+customer_words as (
+    select
+        resolved.profile_id,
+        concat('customer:', consents.customer_id) as alias,
+        consents.channel,
+        'marketing' as purpose,
+        consents.is_granted,
+        consents.decided_at,
+        'erp' as source
+    from {{ ref("stg_erp__consents") }} as consents
+    inner join {{ ref("stg_erp__customers") }} as customers
+        on consents.customer_id = customers.customer_id
+    inner join {{ source("identity", "resolved") }} as resolved
+        on customers.signal_id = resolved.signal_id
+),
+
+words as (
+    select * from account_words
+    union all
+    select * from card_words
+    union all
+    select * from customer_words
+)
+
+select * from words
+where profile_id is not null

@@ -1,0 +1,1 @@
+{{ staging_events(source("raw", "app_events"), "app") }}

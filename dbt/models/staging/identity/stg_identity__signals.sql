@@ -1,0 +1,80 @@
+{%- set event_fields = {
+    "anonymous_id": "anonymous_id", "user_id": "user_id", "previous_id": "previous_id",
+    "device_id": "device_id", "email": "email", "phone": "phone", "loyalty_id": "loyalty_id",
+    "country": "country", "given_name": "given_name", "family_name": "family_name",
+    "birth_date": "birth_date",
+} -%}
+{%- set receipt_fields = {
+    "email": "email", "phone": "phone", "loyalty_id": "loyalty_id", "payment_card": "payment_card",
+    "country": "country",
+} -%}
+{%- set member_fields = {
+    "email": "email", "phone": "phone", "loyalty_id": "loyalty_id", "tax_id": "tax_id",
+    "country": "country", "given_name": "given_name", "family_name": "family_name",
+    "birth_date": "birth_date",
+} -%}
+{%- set customer_fields = {
+    "user_id": "user_id", "email": "email", "phone": "phone", "loyalty_id": "loyalty_id",
+    "erp_customer_id": "customer_id", "tax_id": "tax_id", "country": "country",
+    "given_name": "given_name", "family_name": "family_name", "birth_date": "birth_date",
+} -%}
+{%- set document_fields = {"erp_customer_id": "customer_id"} -%}
+
+with members as (
+    select
+        *,
+        {{ known("updated_at") }} as last_written_at
+    from {{ ref("stg_pos__members") }}
+),
+
+customers as (
+    select
+        *,
+        {{ known("updated_at") }} as last_written_at
+    from {{ ref("stg_erp__customers") }}
+),
+
+signals as (
+    {{- signals_of(ref("stg_web__events"), "web", "web_events", "occurred_at", "occurred_at", event_fields) }}
+    union all
+    {{- signals_of(ref("stg_app__events"), "app", "app_events", "occurred_at", "occurred_at", event_fields) }}
+    union all
+    {{- signals_of(ref("stg_pos__receipt_lines"), "pos", "pos_receipt_lines", "sold_at", "sold_at", receipt_fields) }}
+    union all
+    {{- signals_of("members", "pos", "pos_members", "coalesce(enrolled_at, last_written_at)", "coalesce(last_written_at, enrolled_at)", member_fields) }}
+    union all
+    {{- signals_of("customers", "erp", "erp_customers", "coalesce(created_at, last_written_at)", "coalesce(last_written_at, created_at)", customer_fields) }}
+    union all
+    {{- signals_of(ref("stg_erp__orders"), "erp", "erp_orders", "ordered_at", "ordered_at", document_fields) }}
+    union all
+    {{- signals_of(ref("stg_erp__tickets"), "erp", "erp_tickets", "opened_at", "opened_at", document_fields) }}
+),
+
+-- A member without e-mail and a receipt with only a card carry the same signal.
+merged as (
+    select
+        signal_id,
+        max(source) as source,
+        min(source_table) as source_table,
+        max(anonymous_id) as anonymous_id,
+        max(user_id) as user_id,
+        max(previous_id) as previous_id,
+        max(device_id) as device_id,
+        max(email) as email,
+        max(phone) as phone,
+        max(loyalty_id) as loyalty_id,
+        max(erp_customer_id) as erp_customer_id,
+        max(payment_card) as payment_card,
+        max(tax_id) as tax_id,
+        max(country) as country,
+        max(given_name) as given_name,
+        max(family_name) as family_name,
+        max(birth_date) as birth_date,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at,
+        cast(sum(record_count) as bigint) as record_count
+    from signals
+    group by signal_id
+)
+
+select * from merged

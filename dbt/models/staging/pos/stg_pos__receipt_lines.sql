@@ -1,0 +1,130 @@
+with source as (
+    select * from {{ source("raw", "pos_receipt_lines") }}
+),
+
+stores as (
+    select * from {{ ref("stg_pos__stores") }}
+),
+
+-- Only keys take part in finding duplicates: sorting whole rows is what costs.
+repeated as (
+    select
+        receipt_id,
+        line_no
+    from source
+    group by receipt_id, line_no
+    having count(*) > 1
+),
+
+copies as (
+    select
+        source._landed_file,
+        source._line,
+        row_number() over (
+            partition by source.receipt_id, source.line_no
+            order by source._landed_file desc, source._line desc
+        ) as copy_number
+    from source
+    inner join repeated
+        on source.receipt_id = repeated.receipt_id and source.line_no = repeated.line_no
+),
+
+once as (
+    select
+        source.*,
+        case
+            when {{ has_offset("source.sold_at") }}
+                then {{ try_cast("source.sold_at", "timestamptz") }}
+        end as sold_at_instant,
+        case
+            when not {{ has_offset("source.sold_at") }}
+                then {{ try_cast("source.sold_at", "timestamp") }}
+        end as sold_at_wall,
+        coalesce(stores.timezone, {{ business_timezone() }}) as timezone,
+        stores.country
+    from source
+    left join copies
+        on
+            source._landed_file = copies._landed_file
+            and source._line = copies._line
+            and copies.copy_number > 1
+    left join stores on source.store_id = stores.store_id
+    where copies.copy_number is null and not source._is_deleted
+),
+
+-- A wall clock is turned into an instant once an hour and zone, not once a line: with a zone that
+-- differs from row to row the conversion is ten times as slow (11 s for 3 million rows).
+wall_hours as (
+    select distinct
+        timezone,
+        date_trunc('hour', sold_at_wall) as wall_hour
+    from once
+    where sold_at_wall is not null
+),
+
+hours as (
+    select
+        timezone,
+        wall_hour,
+        {{ instant_of("wall_hour", "timezone") }} as instant_hour
+    from wall_hours
+),
+
+timed as (
+    select
+        once.*,
+        coalesce(
+            once.sold_at_instant, hours.instant_hour + (once.sold_at_wall - hours.wall_hour)
+        ) as sold_at_resolved
+    from once
+    left join hours
+        on
+            once.timezone = hours.timezone
+            and date_trunc('hour', once.sold_at_wall) = hours.wall_hour
+),
+
+renamed as (
+    select
+        -- keys
+        {{ clean("receipt_id") }} as receipt_id,
+        line_no,
+        {{ clean("store_id") }} as store_id,
+        {{ clean("register_id") }} as register_id,
+        {{ clean("original_receipt_id") }} as original_receipt_id,
+
+        -- when and where
+        sold_at_resolved as sold_at,
+        timezone,
+        country,
+
+        -- what
+        {{ clean("product_id") }} as product_id,
+        {{ clean("product_name") }} as product_name,
+        {{ clean("category") }} as category,
+        quantity,
+        unit_price,
+        coalesce(discount_amount, 0) as discount_amount,
+        line_amount,
+        upper({{ clean("currency") }}) as currency,
+        {{ clean("promo_code") }} as promo_code,
+
+        -- identifiers
+        {{ clean("loyalty_id") }} as loyalty_id,
+        {{ clean("email") }} as email,
+        {{ clean("phone") }} as phone,
+        {{ clean("payment_card_hash") }} as payment_card
+    from timed
+    where sold_at_resolved <= {{ as_of() }}
+),
+
+identified as (
+    select
+        *,
+        {{ signal_id(
+            "'pos'", email="email", phone="phone", loyalty_id="loyalty_id",
+            payment_card="payment_card"
+        ) | indent(8) }} as signal_id
+    from renamed
+)
+
+select * from identified

@@ -1,0 +1,1 @@
+{{ staging_events(source("raw", "web_events"), "web") }}

@@ -1,0 +1,232 @@
+"""Real shopping: the households' lines, baskets, products and stores as the dataset has them.
+
+Nothing here is invented except which country a store stands in.
+"""
+
+import duckdb
+
+# The dataset's clock is UTC; its shops are in the eastern United States. Read there, every basket
+# falls into 2017 and the busiest hour is five in the afternoon.
+_HOUSEHOLDS = """
+create table shopping as
+select
+    household_id::integer as household_id,
+    store_id::integer as store_no,
+    basket_id,
+    product_id,
+    quantity,
+    sales_value,
+    retail_disc + coupon_match_disc as discount,
+    coupon_disc,
+    (transaction_timestamp at time zone 'UTC') at time zone 'America/New_York' as sold_at
+from dataset_transactions;
+
+create table households as
+select household_id, row_number() over (order by draw(household_id, 0, 'household'), household_id)::integer
+    as household_no
+from (select distinct household_id from shopping)
+qualify household_no <= getvariable('customers');
+
+create table known_products as
+select
+    product_id,
+    coalesce(
+        nullif(concat_ws(' ', product_type, package_size), ''), 'PRODUCT ' || product_id
+    ) as name,
+    coalesce(product_category, department) as category,
+    concat_ws(' ', brand, manufacturer_id) as brand,
+    'MFR-' || manufacturer_id as manufacturer_coupon,
+    coalesce(department in ('FUEL') or product_type like 'GASOLINE%', false) as is_fuel
+from dataset_products;
+"""
+
+# A quantity of 0 is the dataset's way of saying that the line wasn't counted in pieces; fuel is
+# written in thousandths of a gallon.
+_LINES = """
+create table lines as
+with chosen as (
+    select
+        shopping.*,
+        households.household_no,
+        row_number() over (
+            partition by basket_id order by sales_value = 0, product_id
+        ) as line_no
+    from shopping
+    inner join households using (household_id)
+    qualify line_no <= getvariable('line_limit')
+),
+
+coupons as (
+    select
+        redemptions.household_id,
+        redemptions.redemption_date::date as redeemed_on,
+        coupons.product_id,
+        min('C' || coupons.campaign_id || '-' || coupons.coupon_upc) as promo_code
+    from dataset_coupon_redemptions as redemptions
+    inner join dataset_coupons as coupons using (coupon_upc, campaign_id)
+    group by all
+),
+
+counted as (
+    select
+        chosen.household_no,
+        chosen.store_no,
+        chosen.basket_id,
+        chosen.line_no::smallint as line_no,
+        chosen.product_id,
+        chosen.sold_at,
+        coalesce(known_products.is_fuel, false) as is_fuel,
+        case
+            when chosen.quantity = 0 then 1
+            when chosen.quantity >= 1000 then chosen.quantity / 1000
+            else chosen.quantity
+        end::decimal(12, 3) as quantity,
+        round(chosen.sales_value, 2)::decimal(12, 2) as line_amount,
+        round(chosen.discount, 2)::decimal(12, 2) as discount_amount,
+        coalesce(
+            coupons.promo_code,
+            case when chosen.coupon_disc > 0 then known_products.manufacturer_coupon end
+        ) as promo_code
+    from chosen
+    left join known_products using (product_id)
+    left join coupons
+        on
+            chosen.household_id = coupons.household_id
+            and chosen.product_id = coupons.product_id
+            and chosen.sold_at::date = coupons.redeemed_on
+)
+
+select
+    *,
+    round((line_amount + discount_amount)::double / quantity::double, 4)::decimal(12, 4) as unit_price
+from counted;
+drop table shopping;
+
+create table baskets as
+select
+    basket_id,
+    household_no,
+    any_value(store_no) as store_no,
+    datediff('day', date '2017-01-01', any_value(sold_at)::date)::smallint as day,
+    datediff('second', any_value(sold_at)::date::timestamp, any_value(sold_at))::integer as second,
+    count(*)::smallint as line_count,
+    bool_or(is_fuel) as has_fuel,
+    sum(line_amount)::decimal(12, 2) as amount,
+    sum(discount_amount)::decimal(12, 2) as discount_amount,
+    min(promo_code) as promo_code
+from lines
+group by basket_id, household_no;
+alter table lines drop column sold_at;
+alter table lines drop column store_no;
+"""
+
+_PRODUCTS = """
+create table products as
+with sold as (
+    select product_id, max(unit_price) as list_price, count(*) as sold_count
+    from lines
+    group by product_id
+)
+
+select
+    sold.product_id,
+    coalesce(known_products.name, 'PRODUCT ' || sold.product_id) as name,
+    known_products.category,
+    known_products.brand,
+    -- The till knows 17 products that the product list doesn't.
+    known_products.product_id is not null as is_listed,
+    round(sold.list_price, 2)::decimal(12, 2) as list_price,
+    concat(
+        '"product_id":"', sold.product_id, '","sku":"', sold.product_id, '","name":',
+        to_json(coalesce(known_products.name, 'PRODUCT ' || sold.product_id)),
+        ',"category":' || to_json(known_products.category)
+    ) as json
+from sold
+left join known_products using (product_id);
+drop table known_products;
+
+create table tastes as
+select
+    household_no,
+    product_id,
+    max(unit_price) as price,
+    row_number() over (
+        partition by household_no order by draw(household_no, product_id, 'taste'), product_id
+    )::smallint as rank
+from lines
+where line_amount > 0 and not is_fuel
+group by household_no, product_id
+qualify rank <= 40;
+"""
+
+# Each country's shops, so that a household's baskets stay in its country: a basket in a shop that
+# fell to another country is moved to a fixed counterpart (a few are kept, as journeys).
+_STORES = """
+create table countries (
+    country varchar, currency varchar, timezone varchar, dial varchar, weight double,
+    latitude double, longitude double
+);
+insert into countries values
+('PT', 'EUR', 'Europe/Lisbon', '+351', 0.30, 39.6, -8.4),
+('RO', 'RON', 'Europe/Bucharest', '+40', 0.25, 45.4, 25.4),
+('PL', 'PLN', 'Europe/Warsaw', '+48', 0.25, 51.9, 19.6),
+('GB', 'GBP', 'Europe/London', '+44', 0.12, 52.2, -1.4),
+('IE', 'EUR', 'Europe/Dublin', '+353', 0.08, 53.2, -7.6);
+
+create macro some_country(u) as case
+    when u < 0.30 then 'PT' when u < 0.55 then 'RO' when u < 0.80 then 'PL' when u < 0.92 then 'GB'
+    else 'IE' end;
+
+create table stores as
+with drawn as (
+    select distinct store_id::integer as store_no from dataset_transactions
+)
+
+select
+    drawn.store_no,
+    'S' || lpad(drawn.store_no::varchar, 5, '0') as store_id,
+    countries.country,
+    countries.currency,
+    countries.timezone,
+    round(countries.latitude + 2 * share(drawn.store_no, 1, 'where') - 1, 5)::decimal(8, 5) as latitude,
+    round(countries.longitude + 2 * share(drawn.store_no, 2, 'where') - 1, 5)::decimal(8, 5) as longitude,
+    -- About one till in seven writes its offset.
+    share(drawn.store_no, 0, 'till') < 0.15 as writes_offset,
+    row_number() over (
+        partition by countries.country order by drawn.store_no
+    )::integer as rank,
+    count(*) over (partition by countries.country)::integer as country_count
+from drawn
+inner join countries on some_country(share(drawn.store_no, 0, 'country')) = countries.country;
+
+create table store_counterparts as
+select
+    stores.store_no,
+    countries.country,
+    case when stores.country = countries.country then stores.store_no else other.store_no end as counterpart
+from stores
+cross join countries
+left join stores as other
+    on
+        countries.country = other.country
+        and other.rank = 1 + pick(stores.store_no, countries.country, 'counterpart', other.country_count);
+
+create table homes as
+select
+    baskets.household_no,
+    arg_min(baskets.store_no, (-baskets.visits, baskets.store_no)) as store_no,
+    min(baskets.first_day)::smallint as first_day,
+    max(baskets.last_day)::smallint as last_day,
+    sum(baskets.visits)::integer as basket_count
+from (
+    select household_no, store_no, count(*) as visits, min(day) as first_day, max(day) as last_day
+    from baskets group by household_no, store_no
+) as baskets
+group by baskets.household_no;
+"""
+
+
+def read_shopping(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create `lines`, `baskets`, `products`, `tastes`, `stores` and `homes` for the chosen households."""
+    for statements in (_HOUSEHOLDS, _LINES, _PRODUCTS, _STORES):
+        connection.execute(statements)

@@ -1,0 +1,158 @@
+"""Every gate opens for sound data and closes for a defect planted against each critical check."""
+
+import time
+from pathlib import Path
+
+import gate_world as world
+import pytest
+from expectations.runner import SuiteResult, suites, validate
+from gate_defects import DEFECTS, bare, defect
+
+SUITES = suites()
+CRITICAL = [(suite, name) for suite in SUITES for name in suite.critical]
+CONTEXT = {"as_of": world.AS_OF}
+
+
+def judged(warehouse: Path, stage: str, table: str) -> SuiteResult:
+    (result,) = validate(stage, [table], warehouse, context=CONTEXT)
+    return result
+
+
+def test_every_border_of_the_contract_has_its_suite() -> None:
+    assert {suite.asset for suite in SUITES} == {name.replace(".", "/") for name in world.TABLES}
+
+
+@pytest.mark.parametrize("stage", ["raw", "marts", "audiences"])
+def test_sound_data_opens_every_gate(sound: Path, stage: str) -> None:
+    results = validate(stage, None, sound, context=CONTEXT)
+
+    broken = [
+        (result.asset, check.name, check.message)
+        for result in results
+        for check in result.checks
+        if not check.passed
+    ]
+    assert broken == []
+    assert not any(result.closed for result in results)
+    assert all(check.evaluated_count > 0 for result in results for check in result.checks)
+
+
+@pytest.mark.parametrize(
+    ("suite", "check"),
+    CRITICAL,
+    ids=[f"{suite.asset}: {bare(name)}" for suite, name in CRITICAL],
+)
+def test_a_planted_defect_closes_the_gate(warehouse: Path, suite, check: str) -> None:
+    planted = defect(suite.asset, check)
+    assert planted, f"no defect is planted for '{check}' of {suite.asset}: add it to gate_defects"
+    world.plant(warehouse, planted)
+
+    result = judged(warehouse, suite.stage, suite.table)
+
+    assert result.closed
+    failed = {found.name: found for found in result.checks if not found.passed}
+    assert check in failed, f"only {sorted(failed)} noticed"
+    assert failed[check].failed_count > 0
+    assert not failed[check].message.startswith("could not run")
+
+
+def test_no_defect_is_planted_for_a_check_that_is_gone() -> None:
+    known = {(suite.asset, bare(name)) for suite, name in CRITICAL}
+
+    assert {(asset, name) for asset, checks in DEFECTS.items() for name in checks} <= known
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=[suite.asset for suite in SUITES])
+def test_a_missing_table_closes_the_gate(warehouse: Path, suite) -> None:
+    world.plant(warehouse, f"drop table {suite.stage}.{suite.table}")
+
+    result = judged(warehouse, suite.stage, suite.table)
+
+    assert result.closed
+    assert {check.name for check in result.checks} == {rule.name for rule in suite.rules}
+    assert not any(check.passed for check in result.checks)
+    assert "isn't there" in result.checks[0].message
+
+
+def test_a_warning_is_told_and_closes_nothing(warehouse: Path) -> None:
+    world.plant(
+        warehouse,
+        "delete from raw.web_events",
+        "update raw.app_events set type = 'alias'",
+    )
+
+    results = {result.table: result for result in validate("raw", None, warehouse, context=CONTEXT)}
+
+    told = {
+        (table, check.name, check.severity)
+        for table, result in results.items()
+        for check in result.checks
+        if not check.passed
+    }
+    assert told == {
+        ("web_events", "has rows", "warning"),
+        ("app_events", "an alias has a previous id, but for 1%", "warning"),
+    }
+    assert not any(result.closed for result in results.values())
+
+
+def test_late_and_repeated_raw_rows_close_nothing(warehouse: Path) -> None:
+    world.plant(
+        warehouse,
+        "insert into raw.pos_receipt_lines by name select * replace ('2021-03-01' as sold_at) "
+        "from raw.pos_receipt_lines",
+        "insert into raw.web_events from raw.web_events",
+    )
+
+    results = validate("raw", ["pos_receipt_lines", "web_events"], warehouse, context=CONTEXT)
+
+    assert all(check.passed for result in results for check in result.checks)
+
+
+def test_a_few_odd_rows_are_noise(warehouse: Path) -> None:
+    world.plant(warehouse, "update raw.erp_orders set status = 'bogus' where rowid < 10")
+
+    assert not judged(warehouse, "raw", "erp_orders").closed
+
+
+def test_a_newcomer_with_tills_alone_gets_through(warehouse: Path) -> None:
+    tables = [suite.table for suite in SUITES if suite.stage == "raw"]
+    others = [table for table in tables if not table.startswith("pos_")]
+    world.plant(warehouse, *(f"delete from raw.{table}" for table in others))
+
+    results = validate("raw", None, warehouse, context=CONTEXT)
+
+    assert [result.asset for result in results if result.closed] == []
+
+
+def test_a_rebuild_of_the_past_forgives_rows_that_came_since(warehouse: Path) -> None:
+    past = {"as_of": world.AS_OF.replace(year=2025)}
+
+    results = validate("raw", None, warehouse, context=past)
+
+    assert [result.asset for result in results if result.closed] == []
+
+
+def test_an_audience_without_a_file_of_its_own_is_gated_too(warehouse: Path) -> None:
+    world.plant(
+        warehouse,
+        "create table audiences.tea_lovers as from audiences.one_timers",
+        "create table audiences.coffee_lovers as from audiences.one_timers",
+        "insert into audiences.coffee_lovers values ('p999', 'x@example.com')",
+    )
+
+    tea, coffee = validate("audiences", ["tea_lovers", "coffee_lovers"], warehouse, context=CONTEXT)
+
+    assert not tea.closed
+    assert coffee.closed
+
+
+def test_all_gates_of_a_build_take_seconds(sound: Path) -> None:
+    validate("marts", ["retention_kpis"], sound, context=CONTEXT)  # GX is imported now
+    started = time.process_time()
+
+    for stage in ("raw", "marts", "audiences"):
+        validate(stage, None, sound, context=CONTEXT)
+
+    # Measured 0.15 s a suite; processor time, so that a busy machine doesn't fail it.
+    assert (time.process_time() - started) / len(SUITES) < 0.5

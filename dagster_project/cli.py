@@ -75,10 +75,12 @@ def run_demo(
     as_of = chosen.as_of or datetime.now(UTC).replace(microsecond=0)
     _write_sample(chosen.data_dir, customers, seed, as_of, None, 0.0)
     _build(chosen, as_of, full_refresh=False)
-    with demo.receiver(chosen) as received:
-        _deliver(chosen, None, None, approve=False)
+    with demo.receiver() as received:
+        failed = _deliver(chosen, None, None, approve=False)
     views.summary(chosen)
-    console.say(demo.next_steps(chosen, received))
+    console.say(demo.closing_words(chosen, received))
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -6,9 +6,10 @@
     ]
 
 A rule that finds rows counts them and never selects their values, which may be personal data. In
-SQL, `{batch}` is the table under judgement and `{as_of}` the logical now of the build. Any native
-expectation of `great_expectations.expectations` may stand in the list as well; its `description` is
-then the name of the check, and listing the suites takes the seconds that importing GX takes.
+SQL, `{batch}` is the table under judgement and `{as_of}` the logical now of the build, or
+`{as_of_text}` where it is compared with text. Any native expectation of
+`great_expectations.expectations` may stand in the list as well; its `description` is then the name
+of the check, and listing the suites takes the seconds that importing GX takes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -117,9 +118,10 @@ def few_rows(name: str, where: str, *, at_most: float, severity: Severity = "cri
     """
     return query(
         f"{name}, but for {at_most:.0%}",
-        f"select 1 as unexpected from {{batch}} where ({where}) and "
-        f"(select count(*) filter (where {where}) > greatest({NOISE}, {at_most} * count(*)) "
-        "from {batch})",
+        "select unnest(range(odd)) as unexpected from (select "
+        f"(select count(*) from {{batch}} where {where}) as odd, "
+        "(select count(*) from {batch}) as total) "
+        f"where odd > greatest({NOISE}, {at_most} * total)",
         severity=severity,
     )
 
@@ -140,12 +142,14 @@ def not_in_the_future(column: str, *, at_most: float = 0.01) -> Rule:
 
     A build may be asked for a past `as_of`: rows that came later are then no fault of theirs.
     """
-    return few_rows(
-        f"{column} isn't in the future",
-        f'try_cast("{column}" as timestamptz) '
-        "> greatest({as_of}, coalesce(_loaded_at, {as_of})) + interval 1 day",
-        at_most=at_most,
+    time = f'try_cast("{column}" as timestamptz)'
+    # The first condition, implied by the second, compares a till's times as the text they are:
+    # parsing 3 M of them took 2 s, and arithmetic on every row's `_loaded_at` as long again.
+    late = (
+        f'"{column}" > {{as_of_text}} and {time} > {{as_of}} + interval 1 day '
+        f"and {time} > _loaded_at + interval 1 day"
     )
+    return few_rows(f"{column} isn't in the future", late, at_most=at_most)
 
 
 def known_currency(*, where: str = "true", at_most: float = 0.01) -> Rule:
@@ -153,7 +157,8 @@ def known_currency(*, where: str = "true", at_most: float = 0.01) -> Rule:
     codes = ", ".join(f"'{code}'" for code in sorted(CURRENCIES))
     return few_rows(
         "currency is known",
-        f"({where}) and (currency is null or upper(currency) not in ({codes}))",
+        # unnest makes it a hash lookup: 0.04 s on 3 M rows, where the bare list takes 3 s.
+        f"({where}) and (currency is null or upper(currency) not in (select unnest([{codes}])))",
         at_most=at_most,
     )
 
@@ -161,7 +166,10 @@ def known_currency(*, where: str = "true", at_most: float = 0.01) -> Rule:
 def query(
     name: str, sql: str, *, severity: Severity = "critical", columns: tuple[str, ...] = ()
 ) -> Rule:
-    """No row in the result of `sql`, which selects constants, not values, from `{batch}`."""
+    """No row in the result of `sql`, which selects constants, not values, from `{batch}`.
+
+    GX gives `{batch}` an alias of its own unless the query joins: name it only where you join.
+    """
     if "{batch}" not in sql:
         raise ValueError(f"the query of '{name}' never names {{batch}}, the table it judges")
     arguments = {"unexpected_rows_query": sql}

@@ -108,6 +108,7 @@ class _Judge:
 
         self._gx, self._gxe, self._connection = gx, gxe, connection
         self._literals = {f"{{{key}}}": _literal(value) for key, value in context.items()}
+        self._literals["{as_of_text}"] = f"'{context.get('as_of')}'"
         gx_context: Any = gx.get_context(mode="ephemeral")
         gx_context.enable_analytics(False)
         gx_context.variables.progress_bars = {"globally": False}
@@ -208,7 +209,7 @@ def _check(rule: Rule, result: Any, count: int) -> CheckResult:
 
 def _not_run(trace: str) -> str:
     """Say why a check couldn't run by the class of the exception, never by its text."""
-    classes = re.findall(r"\b(?:duckdb|exc|exceptions)\.(\w+(?:Exception|Error))\b", trace)
+    classes = re.findall(r"(?:duckdb|exc|exceptions)\.(\w+(?:Exception|Error))\b", trace)
     known = next((name for name in classes if name in _HINTS), None)
     name = known or (classes[-1] if classes else "no result")
     return f"could not run ({name}): {_HINTS.get(name, 'try the rule by hand on this table')}"

@@ -28,6 +28,9 @@ from dagster_project.channels.base import (
 )
 from dagster_project.channels.normalise import inert, spreadsheet_table
 
+# Errors of the folder itself, which trying again doesn't mend.
+_HOPELESS = (PermissionError, NotADirectoryError, FileExistsError)
+
 
 class FileSettings(BaseModel):
     """Where the files go."""
@@ -83,7 +86,7 @@ class FileChannel(Channel):
             manifest = _manifest(batch, f"{name}.csv".rpartition("/")[2], digest, byte_count)
             with folder.writing(f"{name}.manifest.json") as handle:
                 handle.write(json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n")
-        except (PermissionError, NotADirectoryError, ImportError, ValueError) as error:
+        except (*_HOPELESS, ImportError, ValueError) as error:
             raise FatalError(
                 f"The folder of the file channel can't be written ({type(error).__name__}): check "
                 "PERENNIAL_FILE_URL and the rights on it."

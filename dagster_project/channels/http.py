@@ -22,8 +22,11 @@ from dagster_project.channels.base import FatalError, RetriableError
 Resolver = Callable[[str, int], list[str]]
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# IPv4-compatible (::a.b.c.d, deprecated) and site-local: the standard library calls both global.
-_NEVER_GLOBAL = (ipaddress.ip_network("::/96"), ipaddress.ip_network("fec0::/10"))
+# Protocol assignments, the old 6to4 relays, IPv4-compatible (::a.b.c.d) and site-local addresses:
+# the standard library of Python 3.11 calls them global.
+_NEVER_GLOBAL = tuple(
+    map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "::/96", "fec0::/10"))
+)
 _RETRIABLE_STATUS = frozenset({408, 425, 429})
 _MEBIBYTE = 1024 * 1024
 
@@ -60,8 +63,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
-        if any(ip in network for network in _NEVER_GLOBAL):
-            return False
+    if any(ip in network for network in _NEVER_GLOBAL):
+        return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
 
 

@@ -1,4 +1,4 @@
-"""A receiver of the webhook channel, on this machine: to try the channel, and to build one's own by.
+"""A receiver for the webhook channel, on this machine: to try it, and to build one's own by.
 
 It checks the signature, carries a batch out once whatever happens to its answer, and keeps in
 memory who is in each audience. Nothing is written and nothing leaves the machine.
@@ -50,7 +50,7 @@ Behaviour = Callable[[Call, Answer], Answer]
 
 
 class LocalReceiver:
-    """Listens on 127.0.0.1 while its `with` block lasts; `members` holds profile ids by audience."""
+    """Listens on 127.0.0.1 for its `with` block; `members` holds profile ids by audience."""
 
     def __init__(self, secret: str, *, behaviour: Behaviour | None = None, port: int = 0) -> None:
         self._secret = secret
@@ -136,7 +136,7 @@ def _handler(receiver: LocalReceiver) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(answer.body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002, ARG002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing: requests hold personal data."""
 
     return Handler

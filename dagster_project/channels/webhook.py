@@ -23,8 +23,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
@@ -42,7 +40,7 @@ from dagster_project.channels.normalise import json_texts
 from dagster_project.errors import PerennialError
 
 # Operations that name a person and say nothing else of them.
-_BARE = pa.array(["remove", "erase"])
+_BARE = frozenset({"remove", "erase"})
 _ACCEPTED_WORDS = frozenset({"accepted", "acknowledged", "ok"})
 
 
@@ -178,10 +176,10 @@ class WebhookChannel(Channel):
         )
         own = json_texts(batch.records, ["operation", "profile_id"])
         attributes = json_texts(batch.records, batch.columns)
-        without = pc.is_in(batch.records.column("operation"), _BARE).to_pylist()
+        operations = batch.records.column("operation").to_pylist()
         records = ",".join(
-            f'{record[:-1]},"attributes":{"null" if bare else values}}}'
-            for record, values, bare in zip(own, attributes, without, strict=True)
+            f'{record[:-1]},"attributes":{"null" if operation in _BARE else values}}}'
+            for record, values, operation in zip(own, attributes, operations, strict=True)
         )
         return f'{head[:-1]},"records":[{records}]}}'.encode()
 

@@ -14,7 +14,7 @@ from dagster_project.settings import load
 
 build_job = dg.define_asset_job(
     "build",
-    selection=dg.AssetSelection.assets(PUBLISHED).upstream(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(STAGE),
     description="Landing to published: every stage and every gate, in one run.",
     tags=BUILD_TAG,
     hooks={failure_alert},

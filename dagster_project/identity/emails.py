@@ -70,7 +70,8 @@ def normalise_emails(
                 end as local_part
             from by_provider
         )
-        select raw_value, case when local_part <> '' then local_part || '@' || domain end as spelling
+        select raw_value,
+            case when local_part <> '' then local_part || '@' || domain end as spelling
         from spelled
         """
     )

@@ -23,13 +23,9 @@ class Evidence:
     node_strength: Integers
     mention_signal: Integers
     mention_node: Integers
+    mention_strength: Integers
     signal_record_count: Integers
     signal_first_seen: Integers
-
-    @property
-    def mention_strength(self) -> Integers:
-        """The strength of each mention's identifier type."""
-        return self.node_strength[self.mention_node]
 
     def nodes_of(self, rules: tuple[IdentifierRule, ...]) -> NDArray[np.bool_]:
         """Whether each node is of one of these types."""
@@ -39,62 +35,62 @@ class Evidence:
 def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str) -> Evidence:
     """Make _identity_nodes and _identity_mentions of the normalised values, and the arrays.
 
-    _identity_nodes: node, identifier_type, strength, value, first_seen_at, last_seen_at,
-    record_count. _identity_mentions: signal_no, node, is_previous; one row a signal and node.
+    _identity_nodes: node, identifier_type, strength, value, first_seen_at, last_seen_at.
+    _identity_mentions: signal_no, node, is_previous; one row a signal and node.
     """
-    strengths = ", ".join(f"('{rule.name}', {rule.strength})" for rule in rules.identifiers)
     connection.execute(
-        f"""
-        create or replace temp table _identity_usable as
-        select mentioned.signal_no, strengths.strength, spelled.identifier_value as value,
-            bool_and(mentioned.is_previous) as is_previous
-        from _identity_mentioned as mentioned
-        join _identity_normalised as spelled
-            on spelled.identifier_type = mentioned.identifier_type
-            and spelled.raw_value = mentioned.raw_value
-            and spelled.country is not distinct from mentioned.country
-        join (values {strengths}) as strengths (identifier_type, strength)
-            on strengths.identifier_type = mentioned.identifier_type
-        where spelled.identifier_value is not null
-        group by all
         """
-    )
-    connection.execute(
-        f"""
-        create or replace temp table _identity_nodes as
-        with seen as (
-            select usable.strength, usable.value,
-                min(signals.first_seen_at) as first_seen_at,
-                max(signals.last_seen_at) as last_seen_at,
-                sum(signals.record_count)::bigint as record_count
-            from _identity_usable as usable
-            join {signals} as signals using (signal_no)
-            group by usable.strength, usable.value
-        )
-        select row_number() over (order by seen.strength, seen.value) - 1 as node,
-            strengths.identifier_type, seen.*
-        from seen
-        join (values {strengths}) as strengths (identifier_type, strength) using (strength)
+        create or replace temp table _identity_value_nodes as
+        select value_no, strength, identifier_value as value,
+            dense_rank() over (order by strength, identifier_value) - 1 as node
+        from _identity_values
+        where identifier_value is not null
         """
     )
     connection.execute(
         """
         create or replace temp table _identity_mentions as
-        select usable.signal_no, nodes.node, usable.is_previous
-        from _identity_usable as usable
-        join _identity_nodes as nodes using (strength, value)
+        select mentioned.signal_no, usable.node, bool_and(mentioned.is_previous) as is_previous
+        from _identity_mentioned as mentioned
+        join _identity_values as written
+            on written.strength = mentioned.strength
+            and written.raw_value = mentioned.raw_value
+            and written.country is not distinct from mentioned.country
+        join _identity_value_nodes as usable on usable.value_no = written.value_no
+        group by mentioned.signal_no, usable.node
         """
     )
-    connection.execute("drop table _identity_usable; drop table _identity_mentioned")
+    types = ", ".join(f"({rule.strength}, '{rule.name}')" for rule in rules.identifiers)
+    connection.execute(
+        f"""
+        create or replace temp table _identity_nodes as
+        with nodes as (
+            select distinct node, strength, value from _identity_value_nodes
+        ),
+        seen as (
+            select mentions.node,
+                min(signals.first_seen_at) as first_seen_at,
+                max(signals.last_seen_at) as last_seen_at
+            from _identity_mentions as mentions
+            join {signals} as signals using (signal_no)
+            group by mentions.node
+        )
+        select nodes.node, types.identifier_type, nodes.strength, nodes.value,
+            seen.first_seen_at, seen.last_seen_at
+        from nodes
+        join seen using (node)
+        join (values {types}) as types (strength, identifier_type) using (strength)
+        """
+    )
+    connection.execute("drop table _identity_value_nodes; drop table _identity_mentioned")
+    return _arrays(connection, signals)
+
+
+def _arrays(connection: duckdb.DuckDBPyConnection, signals: str) -> Evidence:
     nodes = integers(connection, "select strength from _identity_nodes order by node")
-    mentions = integers(
-        connection,
-        """
-        select mentions.signal_no, mentions.node
-        from _identity_mentions as mentions join _identity_nodes as nodes using (node)
-        order by mentions.signal_no, nodes.strength, mentions.is_previous, mentions.node
-        """,
-    )
+    mentions = integers(connection, "select signal_no, node, is_previous from _identity_mentions")
+    strength = nodes["strength"][mentions["node"]]
+    order = np.lexsort((mentions["node"], mentions["is_previous"], strength, mentions["signal_no"]))
     counts = integers(
         connection,
         f"""
@@ -106,8 +102,9 @@ def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str)
         signal_count=len(counts["record_count"]),
         node_count=len(nodes["strength"]),
         node_strength=nodes["strength"],
-        mention_signal=mentions["signal_no"],
-        mention_node=mentions["node"],
+        mention_signal=mentions["signal_no"][order],
+        mention_node=mentions["node"][order],
+        mention_strength=strength[order],
         signal_record_count=counts["record_count"],
         signal_first_seen=counts["first_seen"],
     )

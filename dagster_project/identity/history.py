@@ -120,7 +120,11 @@ def _write_moves(connection: duckdb.DuckDBPyConnection) -> None:
         crossing as (
             select least(one.former, other.former) as one, greatest(one.former, other.former)
                 as other, min(links.strength) as strength
-            from _identity_link_nodes as links
+            from (
+                select link.from_node, link.to_node, tied.strength
+                from _identity_link_nodes as link
+                join _identity_nodes as tied on tied.node = link.to_node
+            ) as links
             join kept as one on one.node = links.from_node
             join kept as other on other.node = links.to_node and other.former <> one.former
             group by all

@@ -17,7 +17,11 @@ from dagster_project.identity.components import (
 )
 from dagster_project.identity.cuts import weakest_links
 from dagster_project.identity.evidence import Evidence
-from dagster_project.identity.people import contradictions, name_of_node
+from dagster_project.identity.people import (
+    contradictions,
+    described_nodes,
+    name_of_node,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,41 @@ class Demotion:
 
 
 @dataclass(frozen=True, slots=True)
-class Touch:
-    """Parallel: an identifier, and a person (label) that a record ties it to; no pair twice."""
+class Links:
+    """Different pairs of a holder (left) and a node its records tie to it (right)."""
 
-    node: Integers
-    person: Integers
+    left: Integers
+    right: Integers
+    record_count: Integers
+    first_seen: Integers
+
+    @classmethod
+    def of(cls, left: Integers, right: Integers, signal: Integers, evidence: Evidence) -> "Links":
+        """One link for each different pair, with the records of all its signals."""
+        order = np.lexsort((right, left))
+        left, right, signal = left[order], right[order], signal[order]
+        starts = np.flatnonzero((np.diff(left, prepend=-1) > 0) | (np.diff(right, prepend=-1) != 0))
+        if len(starts) == 0:
+            return cls(left, right, left, left)
+        return cls(
+            left[starts],
+            right[starts],
+            np.add.reduceat(evidence.signal_record_count[signal], starts),
+            np.minimum.reduceat(evidence.signal_first_seen[signal], starts),
+        )
+
+    def only(self, chosen: Flags) -> "Links":
+        """These links alone."""
+        return Links(
+            self.left[chosen],
+            self.right[chosen],
+            self.record_count[chosen],
+            self.first_seen[chosen],
+        )
+
+    def strongest_first(self) -> Integers:
+        """More records, then older, then the identifiers themselves."""
+        return np.lexsort((self.right, self.left, self.first_seen, -self.record_count))
 
 
 @dataclass
@@ -47,13 +81,15 @@ class Joining:
     person: Integers = field(init=False)
     is_demoted: Flags = field(init=False)
     demotions: list[Demotion] = field(default_factory=list)
-    cut_links: list[tuple[Integers, Integers]] = field(default_factory=list)
+    cut_links: list[Links] = field(default_factory=list)
     _name: Integers = field(init=False)
+    _described: Integers = field(init=False)
 
     def __post_init__(self) -> None:
         self.person = np.arange(self.evidence.node_count, dtype=np.int64)
         self.is_demoted = np.zeros(self.evidence.node_count, dtype=np.bool_)
         self._name = name_of_node(self.connection, self.evidence.node_count)
+        self._described = described_nodes(self.connection)
 
     def demote(
         self, node: Integers, reason: str, person_count: Integers, person_limit: int
@@ -81,118 +117,53 @@ class Joining:
         np.minimum.at(smallest, self.person[named], self._name[named])
         return np.where(smallest < count, smallest, count + np.arange(count))
 
-    def touches(self, strengths: Flags) -> Touch:
-        """Which persons the nodes of these types touch, through the holders of their records."""
-        evidence = self.evidence
-        chosen = strengths[evidence.mention_strength]
-        chosen &= ~self.is_demoted[evidence.mention_node]
-        node, signal = evidence.mention_node[chosen], evidence.mention_signal[chosen]
-        weakest = int(np.flatnonzero(strengths).max())
-        holder = self.holders(weakest)[signal]
-        other = (holder >= 0) & (holder != node)
-        return Touch(*distinct_pairs(node[other], self.person[holder[other]], evidence.node_count))
-
-    def join(self, strengths: Flags, *, registered: bool = False) -> None:
-        """Tie the nodes of these types to the holders of their records.
-
-        Where that would bring contradicting persons together, the weakest links are cut.
-        """
-        links = self._links(strengths)
-        after = self._components(links, np.zeros(len(links.left), dtype=np.bool_))
-        described = _described_nodes(self.connection)
-        one, other = contradictions(
-            self.connection,
-            described,
-            self.person[described],
-            after[described],
-            registered=registered,
-        )
-        cut = np.zeros(len(links.left), dtype=np.bool_)
-        if len(one):
-            inside = np.flatnonzero(np.isin(after[links.left], after[np.append(one, other)]))
-            chosen = links.only(inside)
-            cut[inside] = weakest_links(
-                self.person[chosen.left],
-                self.person[chosen.right],
-                chosen.strongest_first(),
-                zip(one.tolist(), other.tolist(), strict=True),
-            )
-            self.cut_links.append((links.left[cut], links.right[cut]))
-            after = self._components(links, cut)
-        self.person = after
-
-    def components_if_joined(self, strengths: Flags) -> Integers:
-        """What `join` would make of the persons if nothing were cut."""
-        links = self._links(strengths)
-        return self._components(links, np.zeros(len(links.left), dtype=np.bool_))
-
-    def cut_all(self, strengths: Flags, inside: Flags) -> None:
-        """Cut every link of these types whose holder is marked in `inside`."""
-        links = self._links(strengths)
-        cut = inside[links.left]
-        self.cut_links.append((links.left[cut], links.right[cut]))
-
-    def _links(self, strengths: Flags) -> "_Links":
+    def links(self, strengths: Flags) -> Links:
+        """What ties the nodes of these types to the holders of their records."""
         evidence = self.evidence
         chosen = strengths[evidence.mention_strength]
         chosen &= ~self.is_demoted[evidence.mention_node]
         node, signal = evidence.mention_node[chosen], evidence.mention_signal[chosen]
         holder = self.holders(int(np.flatnonzero(strengths).max()))[signal]
         other = (holder >= 0) & (holder != node)
-        holder, node, signal = holder[other], node[other], signal[other]
-        links = _Links.of(holder, node, signal, evidence)
-        for left, right in self.cut_links:
-            gone = np.isin(
-                links.left * evidence.node_count + links.right, left * evidence.node_count + right
-            )
-            links = links.only(np.flatnonzero(~gone))
-        return links
+        return Links.of(holder[other], node[other], signal[other], evidence)
 
-    def _components(self, links: "_Links", cut: Flags) -> Integers:
-        left, right = self.person[links.left[~cut]], self.person[links.right[~cut]]
-        labels = component_labels(self.evidence.node_count, left, right)
+    def links_left(self, links: Links, strengths: Flags) -> Links:
+        """The links after a demotion: a demoted holder's place is taken by the next strongest."""
+        if self.is_demoted[links.left].any():
+            return self.links(strengths)
+        return links.only(~self.is_demoted[links.right])
+
+    def joined_by(self, links: Links) -> Integers:
+        """What `person` would be if all these links held."""
+        labels = component_labels(
+            self.evidence.node_count, self.person[links.left], self.person[links.right]
+        )
         return smallest_member(labels)[self.person]
 
-
-@dataclass(frozen=True, slots=True)
-class _Links:
-    """Different pairs of a holder (left) and a node tied to it, with what speaks for each."""
-
-    left: Integers
-    right: Integers
-    record_count: Integers
-    first_seen: Integers
-
-    @classmethod
-    def of(cls, left: Integers, right: Integers, signal: Integers, evidence: Evidence) -> "_Links":
-        count = max(evidence.node_count, 1)
-        keys, place = np.unique(left * count + right, return_inverse=True)
-        records = np.zeros(len(keys), dtype=np.int64)
-        np.add.at(records, place, evidence.signal_record_count[signal])
-        first = np.full(len(keys), np.iinfo(np.int64).max, dtype=np.int64)
-        np.minimum.at(first, place, evidence.signal_first_seen[signal])
-        return cls(keys // count, keys % count, records, first)
-
-    def only(self, places: Integers) -> "_Links":
-        return _Links(
-            self.left[places],
-            self.right[places],
-            self.record_count[places],
-            self.first_seen[places],
+    def join(self, links: Links, *, registered: bool = False) -> None:
+        """Let these links hold; between contradicting persons, cut the weakest instead."""
+        after = self.joined_by(links)
+        one, other = contradictions(
+            self.connection, self._described, self.person, after, registered=registered
         )
-
-    def strongest_first(self) -> Integers:
-        """More records, then older, then the identifiers themselves."""
-        return np.lexsort((self.right, self.left, self.first_seen, -self.record_count))
+        if len(one):
+            inside = np.isin(after[links.left], after[np.append(one, other)])
+            doubtful = links.only(inside)
+            cut = weakest_links(
+                self.person[doubtful.left],
+                self.person[doubtful.right],
+                doubtful.strongest_first(),
+                zip(one.tolist(), other.tolist(), strict=True),
+            )
+            self.cut_links.append(doubtful.only(cut))
+            inside[inside] = cut
+            after = self.joined_by(links.only(~inside))
+        self.person = after
 
 
 def distinct_pairs(one: Integers, other: Integers, base: int) -> tuple[Integers, Integers]:
     """Each pair once, in order; both below `base`."""
     base = max(base, 1)
-    keys = np.unique(one * base + other)
+    keys = np.sort(one * base + other)
+    keys = keys[np.diff(keys, prepend=-1) > 0]
     return keys // base, keys % base
-
-
-def _described_nodes(connection: duckdb.DuckDBPyConnection) -> Integers:
-    rows = connection.execute("select distinct node from _identity_people order by node")
-    return np.asarray(rows.fetchnumpy()["node"], dtype=np.int64)

@@ -10,7 +10,7 @@ import numpy as np
 from dagster_project.identity.arrow import Integers, integers, write_table
 from dagster_project.identity.components import Flags
 from dagster_project.identity.evidence import Evidence
-from dagster_project.identity.joining import Joining, Touch, distinct_pairs
+from dagster_project.identity.joining import Joining, Links, distinct_pairs
 from dagster_project.identity.people import telling_apart
 from dagster_project.identity.rules import IdentifierRule, Rules
 
@@ -30,18 +30,28 @@ _HUB_IDENTIFIER_PERSONS = 10
 def join_all(connection: duckdb.DuckDBPyConnection, rules: Rules, evidence: Evidence) -> Joining:
     """Join what belongs together; the result says who is who, what was demoted and what was cut."""
     joining = Joining(connection, evidence)
+    if evidence.node_count == 0:
+        return joining
     _demote_crowded_registrations(joining, rules)
-    untouched = joining.person
+    nobody_joined = joining.person
     _join_registered(joining, rules)
     if _demote_hubs(joining, rules):
-        joining.person = untouched
+        joining.person = nobody_joined
         joining.cut_links.clear()
         _join_registered(joining, rules)
     for rule in rules.shared:
-        _demote_shared(joining, rules, rule)
-        _demote_crowds(joining, rules, rule)
-        joining.join(_of([rule], rules))
+        _join_shared(joining, rules, rule)
     return joining
+
+
+def _join_shared(joining: Joining, rules: Rules, rule: IdentifierRule) -> None:
+    """Join by the identifiers of one type that pass its limits."""
+    strengths = _of([rule], rules)
+    links = joining.links(strengths)
+    _demote_shared(joining, rules, rule, links)
+    links = joining.links_left(links, strengths)
+    _demote_crowds(joining, rules, links)
+    joining.join(joining.links_left(links, strengths))
 
 
 def _of(chosen: list[IdentifierRule], rules: Rules) -> Flags:
@@ -100,12 +110,11 @@ def _demote_crowded_registrations(joining: Joining, rules: Rules) -> None:
 
 
 def _join_registered(joining: Joining, rules: Rules) -> None:
-    strengths = _of(list(rules.registered), rules)
-    sizes = _persons_within(joining, rules, joining.components_if_joined(strengths))
-    crowded = sizes > rules.profile_person_limit
-    if crowded.any():
-        joining.cut_all(strengths, crowded)
-    joining.join(strengths, registered=True)
+    links = joining.links(_of(list(rules.registered), rules))
+    sizes = _persons_within(joining, rules, joining.joined_by(links))
+    crowded = sizes[links.left] > rules.profile_person_limit
+    joining.cut_links.append(links.only(crowded))
+    joining.join(links.only(~crowded), registered=True)
 
 
 def _demote_hubs(joining: Joining, rules: Rules) -> bool:
@@ -154,27 +163,25 @@ def _demote_hubs(joining: Joining, rules: Rules) -> bool:
     return len(found["node"]) > 0
 
 
-def _demote_shared(joining: Joining, rules: Rules, rule: IdentifierRule) -> None:
+def _demote_shared(joining: Joining, rules: Rules, rule: IdentifierRule, links: Links) -> None:
     """Demote the identifiers of one type that touch too many persons, or different ones."""
-    touch = joining.touches(_of([rule], rules))
+    count = joining.evidence.node_count
+    node, person = distinct_pairs(links.right, joining.person[links.left], count)
     is_registered, is_contact = _kinds_of_person(joining, rules, rule)
-    registered = Touch(
-        touch.node[is_registered[touch.person]], touch.person[is_registered[touch.person]]
-    )
-    persons = _person_counts(joining, registered)
+    contacts = np.bincount(node[is_contact[person]], minlength=count)
+    node, person = node[is_registered[person]], person[is_registered[person]]
+    named, _ = distinct_pairs(node, joining.person_key()[person], 2 * count)
+    persons = np.bincount(named, minlength=count)
     above = persons > rule.person_limit
-    contacts = np.bincount(
-        touch.node[is_contact[touch.person]], minlength=joining.evidence.node_count
-    )
     crowded = ~above & (contacts > rule.contact_limit)
     _demote_flagged(joining, above, TOO_MANY_PERSONS, persons, rule.person_limit)
     _demote_flagged(joining, crowded, TOO_MANY_CONTACTS, contacts, rule.contact_limit)
-    several = np.bincount(registered.node, minlength=joining.evidence.node_count) > 1
-    open_question = several[registered.node] & ~joining.is_demoted[registered.node]
+    several = np.bincount(node, minlength=count) > 1
+    doubtful = several[node] & ~joining.is_demoted[node]
     refused = telling_apart(
         joining.connection,
-        registered.node[open_question],
-        registered.person[open_question],
+        node[doubtful],
+        person[doubtful],
         joining.person,
         must_agree=rule.names_must_agree,
     )
@@ -182,17 +189,16 @@ def _demote_shared(joining: Joining, rules: Rules, rule: IdentifierRule) -> None
     joining.demote(refused, reason, persons[refused], rule.person_limit)
 
 
-def _demote_crowds(joining: Joining, rules: Rules, rule: IdentifierRule) -> None:
+def _demote_crowds(joining: Joining, rules: Rules, links: Links) -> None:
     """No type of identifier chains a crowd into one profile, each link within its limit."""
-    strengths = _of([rule], rules)
-    sizes = _persons_within(joining, rules, joining.components_if_joined(strengths))
+    sizes = _persons_within(joining, rules, joining.joined_by(links))
     crowded = sizes > rules.profile_person_limit
     if not crowded.any():
         return
-    touch = joining.touches(strengths)
-    joins = np.bincount(touch.node, minlength=joining.evidence.node_count) > 1
-    guilty = joins & crowded & joining.evidence.nodes_of((rule,)) & ~joining.is_demoted
-    _demote_flagged(joining, guilty, CROWD, sizes, rules.profile_person_limit)
+    count = joining.evidence.node_count
+    node, _ = distinct_pairs(links.right, joining.person[links.left], count)
+    joins_several = np.bincount(node, minlength=count) > 1
+    _demote_flagged(joining, joins_several & crowded, CROWD, sizes, rules.profile_person_limit)
 
 
 def _demote_flagged(
@@ -213,14 +219,6 @@ def _kinds_of_person(joining: Joining, rules: Rules, rule: IdentifierRule) -> tu
     is_contact = np.zeros(evidence.node_count, dtype=np.bool_)
     is_contact[joining.person[evidence.nodes_of(stronger) & ~joining.is_demoted]] = True
     return is_registered, is_contact & ~is_registered
-
-
-def _person_counts(joining: Joining, touch: Touch) -> Integers:
-    """For each node, the persons it touches; persons of one full name count once."""
-    node, _ = distinct_pairs(
-        touch.node, joining.person_key()[touch.person], 2 * joining.evidence.node_count
-    )
-    return np.bincount(node, minlength=joining.evidence.node_count).astype(np.int64)
 
 
 def _persons_within(joining: Joining, rules: Rules, after: Integers) -> Integers:

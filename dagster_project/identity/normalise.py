@@ -7,10 +7,9 @@ import re
 
 import duckdb
 
-from dagster_project.identity.arrow import texts, write_table
 from dagster_project.identity.emails import normalise_emails
 from dagster_project.identity.phones import normalise_phones
-from dagster_project.identity.rules import IDENTIFIER_TYPES, IdentifierRule, Rules
+from dagster_project.identity.rules import IdentifierRule, Rules
 
 # Longer than any identifier of the contract (a SHA-512 in hex is 128); hostile input isn't.
 LONGEST_IDENTIFIER = 255
@@ -28,23 +27,23 @@ _SPELLING = {
 def normalise(
     connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str, default_country: str
 ) -> None:
-    """From `signals` make the temp tables _identity_mentioned and _identity_normalised.
+    """From `signals` make the temp tables _identity_mentioned and _identity_values.
 
-    _identity_mentioned: one row an identifier of a signal: signal_no, identifier_type, raw_value,
-    country (of phones), is_previous. _identity_normalised: one row a distinct identifier_type,
-    raw_value and country: identifier_value, null where it is blocked or invalid.
+    _identity_mentioned: one row an identifier of a signal: signal_no, strength (of its type),
+    raw_value, country (of phones), is_previous. _identity_values: one row a distinct strength,
+    raw_value and country: value_no, identifier_value, null where it is blocked or invalid.
     """
-    _write_mentions(connection, signals)
+    _write_mentions(connection, rules, signals)
     connection.execute(
         f"""
-        create or replace temp table _identity_values as
+        create or replace temp table _identity_written as
         with different as (
-            select distinct identifier_type, raw_value, country from _identity_mentioned
+            select distinct strength, raw_value, country from _identity_mentioned
         ),
         trimmed as (
             select *, regexp_replace(raw_value, '{_OUTER_SPACE}', '', 'g') as value from different
         )
-        select *,
+        select *, row_number() over () as value_no,
             value <> '' and length(value) <= {LONGEST_IDENTIFIER}
                 and not regexp_matches(value, '{_CONTROL}')
                 and not regexp_full_match(lower(value), $1) as is_possible
@@ -52,30 +51,36 @@ def normalise(
         """,
         [_one_of(rules.blocked)],
     )
-    write_table(
-        connection,
-        "_identity_spelled",
-        {name: texts([]) for name in ("identifier_type", "raw_value", "country", "value")},
+    connection.execute(
+        "create or replace temp table _identity_spelled (value_no bigint, spelling varchar)"
     )
     for rule in rules.identifiers:
         _spell(connection, rule, rules, default_country)
-    _settle(connection)
-    for table in ("_identity_values", "_identity_spelled", "_identity_spelling"):
+    connection.execute(
+        """
+        create or replace temp table _identity_values as
+        select value_no, strength, raw_value, country, spelling as identifier_value
+        from _identity_written left join _identity_spelled using (value_no)
+        """
+    )
+    for table in ("_identity_written", "_identity_spelled", "_identity_spelling"):
         connection.execute(f"drop table if exists {table}")
 
 
-def _write_mentions(connection: duckdb.DuckDBPyConnection, signals: str) -> None:
+def _write_mentions(connection: duckdb.DuckDBPyConnection, rules: Rules, signals: str) -> None:
     """A previous id is an account if it was ever seen as one, else a browser's anonymous id.
 
     One seen as both is taken as the anonymous id, which ties less.
     """
+    strength = {rule.name: rule.strength for rule in rules.identifiers}
     parts = [
         f"""
-        select signal_no, '{name}' as identifier_type, {name} as raw_value,
-            {"country" if name == "phone" else "null"} as country, false as is_previous
-        from {signals} where {name} is not null
+        select signal_no, {rule.strength}::utinyint as strength, {rule.name} as raw_value,
+            {"country" if rule.normalise == "phone" else "null::varchar"} as country,
+            false as is_previous
+        from {signals} where {rule.name} is not null
         """
-        for name in IDENTIFIER_TYPES
+        for rule in rules.identifiers
     ]
     connection.execute(
         f"""
@@ -89,7 +94,7 @@ def _write_mentions(connection: duckdb.DuckDBPyConnection, signals: str) -> None
         union all
         select signal_no,
             case when previous_id in (select value from accounts)
-                then 'user_id' else 'anonymous_id' end,
+                then {strength["user_id"]} else {strength["anonymous_id"]} end,
             previous_id, null, true
         from {signals} where previous_id is not null
         """
@@ -102,15 +107,17 @@ def _spell(
     rules: Rules,
     default_country: str,
 ) -> None:
-    """Add the spellings of one identifier type to _identity_spelled."""
+    """Add the spellings of one identifier type to _identity_spelled, but no blocked ones."""
     connection.execute(
         f"""
         create or replace temp view _identity_possible as
-        select distinct value as raw_value, country from _identity_values
-        where identifier_type = '{rule.name}' and is_possible
+        select distinct value as raw_value, country from _identity_written
+        where strength = {rule.strength} and is_possible
         """
     )
+    blocked = (*rules.blocked, *rule.blocked)
     if rule.normalise == "email":
+        blocked += tuple(f".*@{re.escape(domain)}" for domain in rules.own_domains)
         normalise_emails(
             connection,
             values="_identity_possible",
@@ -129,40 +136,22 @@ def _spell(
             f"create or replace temp table _identity_spelling as "
             f"select raw_value, {_SPELLING[rule.normalise]} as spelling from _identity_possible"
         )
-    own = _own_addresses(rules.own_domains) if rule.normalise == "email" else ()
-    same_country = "and possible.country is not distinct from spelled.country"
+    same_country = "and written.country is not distinct from spelled.country"
     connection.execute(
         f"""
         insert into _identity_spelled
-        select possible.identifier_type, possible.raw_value, possible.country, spelling
-        from _identity_values as possible
+        select written.value_no, spelled.spelling
+        from _identity_written as written
         join _identity_spelling as spelled
-            on possible.value = spelled.raw_value
+            on written.value = spelled.raw_value
             {same_country if rule.normalise == "phone" else ""}
-        where possible.identifier_type = '{rule.name}' and possible.is_possible
-            and not coalesce(regexp_full_match(lower(spelling), $1), true)
+        where written.strength = {rule.strength} and written.is_possible
+            and spelled.spelling <> ''
+            and not regexp_full_match(lower(spelled.spelling), $1)
         """,
-        [_one_of((*rules.blocked, *rule.blocked, *own))],
+        [_one_of(blocked)],
     )
     connection.execute("drop view _identity_possible")
-
-
-def _settle(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute(
-        """
-        create or replace temp table _identity_normalised as
-        select raw.identifier_type, raw.raw_value, raw.country, spelled.value as identifier_value
-        from _identity_values as raw
-        left join _identity_spelled as spelled
-            on spelled.identifier_type = raw.identifier_type
-            and spelled.raw_value = raw.raw_value
-            and spelled.country is not distinct from raw.country
-        """
-    )
-
-
-def _own_addresses(domains: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f".*@{re.escape(domain)}" for domain in domains)
 
 
 def _one_of(patterns: tuple[str, ...]) -> str:

@@ -23,7 +23,7 @@ def folded(column: str) -> str:
     source, target = _WHOLE_LETTERS
     return (
         f"nullif(left(trim(regexp_replace(strip_accents(translate(lower({column}), "
-        f"'{source}', '{target}')), '[^\\pL]+', ' ', 'g')), {_LONGEST_NAME}), '')"
+        f"'{source}', '{target}')), '[^\\pL\\pN]+', ' ', 'g')), {_LONGEST_NAME}), '')"
     )
 
 
@@ -96,6 +96,12 @@ def name_of_node(connection: duckdb.DuckDBPyConnection, node_count: int) -> Inte
     return names
 
 
+def described_nodes(connection: duckdb.DuckDBPyConnection) -> Integers:
+    """The nodes that _identity_people says something of."""
+    query = "select distinct node from _identity_people order by node"
+    return integers(connection, query)["node"]
+
+
 def telling_apart(
     connection: duckdb.DuckDBPyConnection,
     touched: Integers,
@@ -110,24 +116,17 @@ def telling_apart(
     each node's person. With `must_agree`, a person nobody describes is enough to refuse.
     """
     if len(touched) == 0:
-        return np.empty(0, dtype=np.int64)
-    described = integers(connection, "select distinct node from _identity_people")["node"]
-    write_table(
-        connection,
-        "_identity_described",
-        {"node": described, "person": person_of_node[described]},
-    )
+        return touched
+    node = described_nodes(connection)
+    is_described = np.zeros(len(person_of_node), dtype=np.bool_)
+    is_described[person_of_node[node]] = True
+    undescribed = touched[~is_described[person]] if must_agree else touched[:0]
+    is_asked_for = np.zeros(len(person_of_node), dtype=np.bool_)
+    is_asked_for[person] = True
+    node = node[is_asked_for[person_of_node[node]]]
+    write_table(connection, "_identity_described", {"node": node, "person": person_of_node[node]})
     write_table(connection, "_identity_touched", {"identifier": touched, "person": person})
     refused = f"not {_agrees('one', 'other')}" if must_agree else _contradicts("one", "other")
-    undescribed = (
-        """
-        union
-        select identifier from _identity_touched
-        where person not in (select person from _identity_described)
-        """
-        if must_agree
-        else ""
-    )
     found = integers(
         connection,
         f"""
@@ -142,16 +141,15 @@ def telling_apart(
         join said as other
             on one.identifier = other.identifier and one.person < other.person
         where {refused}
-        {undescribed}
         """,
     )["identifier"]
     connection.execute("drop table _identity_described; drop table _identity_touched")
-    return np.sort(found)
+    return np.unique(np.concatenate([found, undescribed]))
 
 
 def contradictions(
     connection: duckdb.DuckDBPyConnection,
-    node: Integers,
+    described: Integers,
     before: Integers,
     after: Integers,
     *,
@@ -159,25 +157,28 @@ def contradictions(
 ) -> tuple[Integers, Integers]:
     """Pairs of persons (labels of `before`) that share a label of `after` and can't be one.
 
-    `node`, `before`, `after` are parallel. A registration's own records tie it to another by a
-    person's own word (a card number in an account), so between `registered` ones a contradiction
-    takes more than a nickname.
+    `before` and `after` label every node; `described` are the nodes that can contradict. What ties
+    one registration to another is a person's own word (a card number in an account), so between
+    `registered` ones a contradiction takes more than a nickname.
     """
-    write_table(connection, "_identity_joined", {"node": node, "before": before, "after": after})
+    moved = before[described] != after[described]
+    grown = np.zeros(len(before), dtype=np.bool_)
+    grown[after[described[moved]]] = True
+    node = described[grown[after[described]]]
+    if len(node) == 0:
+        return node, node
+    write_table(
+        connection,
+        "_identity_joined",
+        {"node": node, "before": before[node], "after": after[node]},
+    )
     refused = _contradicts_firmly("one", "other") if registered else _contradicts("one", "other")
     pairs = integers(
         connection,
         f"""
-        with joined as (
-            select * from _identity_joined
-            where "after" in (
-                select "after" from _identity_joined
-                group by "after" having count(distinct "before") > 1
-            )
-        ),
-        said as (
+        with said as (
             select distinct "after", "before", given_name, family_name, birth_date, tax_id
-            from joined join _identity_people using (node)
+            from _identity_joined join _identity_people using (node)
         )
         select distinct one."before" as one, other."before" as other
         from said as one

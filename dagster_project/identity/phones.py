@@ -58,8 +58,8 @@ def normalise_phones(
 ) -> None:
     """From `values` (raw_value, country) make the temp table `into` (raw_value, country, spelling).
 
-    One row for each row of `values`, which must be distinct; spelling is null where the number isn't
-    valid. A country that is missing or unknown is taken as `default_country`.
+    One row for each row of `values`, which must be distinct; spelling is null where the number
+    isn't valid. A country that is missing or unknown is taken as `default_country`.
     """
     write_table(connection, "_phone_regions", {"region": texts(sorted(_regions()))})
     connection.execute(

@@ -70,7 +70,7 @@ def resolve(
         joining = join_all(connection, rules, evidence)
         _write_joining(connection, joining)
         write_profile_ids(connection, joining, salt=salt)
-        write_tables(connection)
+        write_tables(connection, rules)
         write_history(connection, as_of=as_of)
         write_redirects(connection)
         publish_tables(connection)
@@ -108,7 +108,7 @@ def _number_signals(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(
             f"""
             create or replace temp table _identity_signals as
-            select row_number() over (order by signal_id) - 1 as signal_no, *
+            select row_number() over () - 1 as signal_no, *
             from {SIGNALS}
             """
         )
@@ -149,8 +149,8 @@ def _write_joining(connection: duckdb.DuckDBPyConnection, joining: Joining) -> N
         connection,
         "_identity_cuts",
         {
-            "from_node": np.concatenate(empty + [left for left, _ in joining.cut_links]),
-            "to_node": np.concatenate(empty + [right for _, right in joining.cut_links]),
+            "from_node": np.concatenate(empty + [links.left for links in joining.cut_links]),
+            "to_node": np.concatenate(empty + [links.right for links in joining.cut_links]),
         },
     )
 

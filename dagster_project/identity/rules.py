@@ -7,7 +7,7 @@ import datetime as dt
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -238,10 +238,17 @@ class _Section:
     def patterns(self, key: str, *, required: bool = True) -> tuple[str, ...]:
         """Regular expressions, checked by the engine that will run them."""
         values = self.texts(key, required=required)
-        with duckdb.connect() as connection:
-            for value in values:
-                try:
-                    connection.execute("select regexp_full_match('', $1)", [value]).fetchall()
-                except duckdb.Error as error:
-                    raise self.error(f"has the pattern {value!r}, which RE2 refuses") from error
+        for value in values:
+            if not _is_pattern(value):
+                raise self.error(f"has the pattern {value!r}, which RE2 refuses")
         return values
+
+
+@cache
+def _is_pattern(text: str) -> bool:
+    with duckdb.connect() as connection:
+        try:
+            connection.execute("select regexp_full_match('', $1)", [text]).fetchall()
+        except duckdb.Error:
+            return False
+    return True

@@ -19,6 +19,8 @@ refusal that comes from it may be any of theirs.
 
 import duckdb
 
+from dagster_project.identity.rules import Rules
+
 TABLES = (
     "normalised",
     "identifiers",
@@ -33,11 +35,20 @@ TABLES = (
 )
 
 
-def write_tables(connection: duckdb.DuckDBPyConnection) -> None:
+def write_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     """Make _identity_<table> for all but history and redirects."""
     _write_resolved(connection)
     _write_links(connection)
     _write_identifiers(connection)
+    types = ", ".join(f"({rule.strength}, '{rule.name}')" for rule in rules.identifiers)
+    connection.execute(
+        f"""
+        create or replace temp table _identity_normalised as
+        select types.identifier_type, written.raw_value, written.country, written.identifier_value
+        from _identity_values as written
+        join (values {types}) as types (strength, identifier_type) using (strength)
+        """
+    )
     connection.execute(
         """
         create or replace temp table _identity_demoted as
@@ -84,56 +95,55 @@ def _write_links(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         create or replace temp table _identity_together as
-        select mentions.signal_no, mentions.node as to_node, holders.node as from_node,
-            mentions.is_previous
-        from _identity_mentions as mentions
-        join _identity_holders as holders using (signal_no)
-        where mentions.node <> holders.node
-            and mentions.node in (select node from _identity_members)
-        """
-    )
-    grouped = """
-        select from_nodes.identifier_type as from_type, from_nodes.value as from_value,
-            to_nodes.identifier_type as to_type, to_nodes.value as to_value,
-            case
-                when together.is_previous then 'alias'
-                when signals.source = 'erp' and from_nodes.identifier_type = 'erp_customer_id'
-                    and to_nodes.identifier_type = 'user_id' then 'web_user_id'
-                when signals.source = 'erp' and from_nodes.identifier_type = 'erp_customer_id'
-                    and to_nodes.identifier_type = 'loyalty_id' then 'loyalty_id'
-                else 'same_record'
-            end as rule,
-            signals.source,
+        select holders.node as from_node, mentions.node as to_node, signals.source,
+            mentions.is_previous,
             min(signals.first_seen_at) as first_seen_at,
             max(signals.last_seen_at) as last_seen_at,
             sum(signals.record_count)::bigint as record_count
-        from _identity_together as together
+        from _identity_mentions as mentions
+        join _identity_holders as holders using (signal_no)
         join _identity_signals as signals using (signal_no)
-        join _identity_nodes as from_nodes on from_nodes.node = together.from_node
-        join _identity_nodes as to_nodes on to_nodes.node = together.to_node
-        {which} join _identity_cuts as cuts
-            on cuts.from_node = together.from_node and cuts.to_node = together.to_node
-        group by all
-    """
-    for table, which in (("links", "anti"), ("cut_links", "semi")):
-        connection.execute(
-            f"create or replace temp table _identity_{table} as {grouped.format(which=which)}"
-        )
-    connection.execute(
-        """
-        create or replace temp table _identity_link_nodes as
-        select distinct together.from_node, together.to_node, nodes.strength
-        from _identity_together as together
-        anti join _identity_cuts as cuts
-            on cuts.from_node = together.from_node and cuts.to_node = together.to_node
-        join _identity_nodes as nodes on nodes.node = together.to_node
+        where mentions.node <> holders.node
+            and mentions.node in (select node from _identity_members)
+        group by holders.node, mentions.node, signals.source, mentions.is_previous
         """
     )
+    for table, which in (("link_nodes", "anti"), ("cut_nodes", "semi")):
+        connection.execute(
+            f"""
+            create or replace temp table _identity_{table} as
+            select together.*
+            from _identity_together as together
+            {which} join _identity_cuts as cuts using (from_node, to_node)
+            """
+        )
+    for table, nodes in (("links", "link_nodes"), ("cut_links", "cut_nodes")):
+        connection.execute(
+            f"""
+            create or replace temp table _identity_{table} as
+            select from_nodes.identifier_type as from_type, from_nodes.value as from_value,
+                to_nodes.identifier_type as to_type, to_nodes.value as to_value,
+                case
+                    when together.is_previous then 'alias'
+                    when together.source = 'erp'
+                        and from_nodes.identifier_type = 'erp_customer_id'
+                        and to_nodes.identifier_type = 'user_id' then 'web_user_id'
+                    when together.source = 'erp'
+                        and from_nodes.identifier_type = 'erp_customer_id'
+                        and to_nodes.identifier_type = 'loyalty_id' then 'loyalty_id'
+                    else 'same_record'
+                end as rule,
+                together.source, together.first_seen_at, together.last_seen_at,
+                together.record_count
+            from _identity_{nodes} as together
+            join _identity_nodes as from_nodes on from_nodes.node = together.from_node
+            join _identity_nodes as to_nodes on to_nodes.node = together.to_node
+            """
+        )
 
 
 def _write_identifiers(connection: duckdb.DuckDBPyConnection) -> None:
     seen = """
-        nodes.identifier_type, nodes.value as identifier_value, signals.source,
         min(signals.first_seen_at) as first_seen_at,
         max(signals.last_seen_at) as last_seen_at,
         sum(signals.record_count)::bigint as record_count
@@ -141,18 +151,24 @@ def _write_identifiers(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         create or replace temp table _identity_identifiers as
-        select members.profile_id, {seen}
-        from _identity_mentions as mentions
+        with seen as (
+            select mentions.node, signals.source, {seen}
+            from _identity_mentions as mentions
+            join _identity_signals as signals using (signal_no)
+            group by mentions.node, signals.source
+        )
+        select members.profile_id, nodes.identifier_type, nodes.value as identifier_value,
+            seen.source, seen.first_seen_at, seen.last_seen_at, seen.record_count
+        from seen
         join _identity_members as members using (node)
         join _identity_nodes as nodes using (node)
-        join _identity_signals as signals using (signal_no)
-        group by all
         """
     )
     connection.execute(
         f"""
         create or replace temp table _identity_shared_identifiers as
-        select resolved.profile_id, {seen}
+        select resolved.profile_id, nodes.identifier_type, nodes.value as identifier_value,
+            signals.source, {seen}
         from _identity_demotions as demotions
         join _identity_nodes as nodes using (node)
         join _identity_mentions as mentions using (node)
@@ -165,9 +181,9 @@ def _write_identifiers(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         create or replace temp table _identity_profiles as
-        select profile_id, min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at,
-            count(distinct (identifier_type, identifier_value)) as identifier_count
-        from _identity_identifiers
-        group by profile_id
+        select members.profile_id, min(nodes.first_seen_at) as first_seen_at,
+            max(nodes.last_seen_at) as last_seen_at, count(*) as identifier_count
+        from _identity_members as members join _identity_nodes as nodes using (node)
+        group by members.profile_id
         """
     )

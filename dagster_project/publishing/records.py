@@ -193,8 +193,8 @@ def write_answers(
 
 def _write_states(connection: Connection, delivery: Delivery, batch_id: str, at: datetime) -> None:
     connection.execute(
-        "update records set state = a.state, reason = a.reason, changed_at = $at from answered as a "
-        "where delivery_id = $delivery_id and batch_id = $batch_id "
+        "update records set state = a.state, reason = a.reason, changed_at = $at "
+        "from answered as a where delivery_id = $delivery_id and batch_id = $batch_id "
         "and records.profile_id = a.profile_id",
         {"delivery_id": delivery.delivery_id, "batch_id": batch_id, "at": at},
     )

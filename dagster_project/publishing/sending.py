@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import stamina
 
@@ -100,12 +101,25 @@ def carry_out(
     retries: Retries,
     progress: Progress | None,
 ) -> tuple[DeliveryState, str | None]:
-    """Send everything; returns how it ended, and why it failed if it did."""
+    """Send everything; returns how it ended, and why it failed if it did.
+
+    A batch is noted as sent before its call; its answers are noted with the opening of the ledger
+    that notes the next batch as sent.
+    """
+    delivery = outbox.delivery
     state: DeliveryState = DeliveryState.FAILED
     failure: str | None = "It was interrupted."
+    answered: tuple[str, Answers] | None = None
     try:
         for batch in outbox.batches():
-            _send(ledger, channel, outbox.delivery, batch, tally, retries)
+            with ledger_file.opened(ledger) as connection:
+                _note(connection, delivery, answered)
+                answered = None
+                records.write_sent(connection, delivery, batch.batch_id, datetime.now(UTC))
+            tally.sent += batch.size
+            answers = _call(channel, batch, tally, retries)
+            answered = (batch.batch_id, answers)
+            tally.add(answers)
             if progress is not None:
                 progress(tally.sent, outbox.records.num_rows)
     except (RetriableError, FatalError) as error:
@@ -114,21 +128,22 @@ def carry_out(
         state, failure = DeliveryState.DONE, None
     finally:
         with ledger_file.opened(ledger) as connection:
-            records.finish(connection, outbox.delivery, state, failure, datetime.now(UTC))
+            _note(connection, delivery, answered)
+            records.finish(connection, delivery, state, failure, datetime.now(UTC))
     return state, failure
 
 
-def _send(
-    ledger: Path,
-    channel: Channel,
+def _note(
+    connection: duckdb.DuckDBPyConnection,
     delivery: Delivery,
-    batch: Batch,
-    tally: Tally,
-    retries: Retries,
+    answered: tuple[str, Answers] | None,
 ) -> None:
-    with ledger_file.opened(ledger) as connection:
-        records.write_sent(connection, delivery, batch.batch_id, datetime.now(UTC))
-    tally.sent += batch.size
+    if answered is not None:
+        records.write_answers(connection, delivery, *answered, datetime.now(UTC))
+
+
+def _call(channel: Channel, batch: Batch, tally: Tally, retries: Retries) -> Answers:
+    """Make the call, again where that may help."""
     for attempt in stamina.retry_context(
         on=retries,
         attempts=retries.attempts,
@@ -140,6 +155,4 @@ def _send(
         with attempt:
             tally.calls += 1
             answers = channel.apply(batch)
-    with ledger_file.opened(ledger) as connection:
-        records.write_answers(connection, delivery, batch.batch_id, answers, datetime.now(UTC))
-    tally.add(answers)
+    return answers

@@ -130,7 +130,8 @@ def _read_ledger(
         return (), ()
     with ledger_file.opened(ledger, read_only=True) as connection:
         attempts = connection.execute(
-            "select run_id, outcome, closed_gates, ended_at from builds order by attempt desc limit ?",
+            "select run_id, outcome, closed_gates, ended_at from builds "
+            "order by attempt desc limit ?",
             [last],
         ).fetchall()
         syncs = connection.execute(
@@ -161,6 +162,9 @@ def _read_ledger(
             """
         ).fetchall()
     return (
-        tuple(BuildAttempt(run, outcome, tuple(names), ended) for run, outcome, names, ended in attempts),
+        tuple(
+            BuildAttempt(run, outcome, tuple(names), ended)
+            for run, outcome, names, ended in attempts
+        ),
         tuple(SyncStatus(*row) for row in syncs),
     )

@@ -15,11 +15,13 @@
 {#-
     What the lines of an order come to after every discount. The sum of the lines, less a discount on
     the whole order where the amount charged (total less shipping) shows that it isn't in them yet;
-    the amount charged where there are no lines.
+    the amount charged where there are no lines, or where a price that was rounded is all the
+    difference.
 -#}
 {% macro lines_after_discount(listed, extra_discount, charged) -%}
     case
         when {{ listed }} is null then {{ charged }}
+        when abs({{ charged }} - {{ listed }}) < {{ var("rounding_difference") }} then {{ charged }}
         when
             abs({{ charged }} - ({{ listed }} - {{ extra_discount }}))
             < abs({{ charged }} - {{ listed }})

@@ -25,24 +25,25 @@ with source as (
     select * from {{ events }}
 ),
 
--- Only keys take part in finding duplicates: sorting whole rows of JSON is what costs.
+-- Only keys take part in finding duplicates, read for themselves: whole rows of JSON, sorted or kept
+-- for a second look, are what costs.
 repeated as (
     select messageid
-    from source
+    from {{ events }}
     group by messageid
     having count(*) > 1
 ),
 
 copies as (
     select
-        source._landed_file,
-        source._line,
+        events._landed_file,
+        events._line,
         row_number() over (
-            partition by source.messageid
-            order by source.receivedat asc nulls last, source._landed_file asc, source._line asc
+            partition by events.messageid
+            order by events.receivedat asc nulls last, events._landed_file asc, events._line asc
         ) as copy_number
-    from source
-    inner join repeated on source.messageid = repeated.messageid
+    from {{ events }} as events
+    inner join repeated on events.messageid = repeated.messageid
 ),
 
 timed as (

@@ -17,15 +17,15 @@
     case when length(trim({{ text }})) = 2 then upper(trim({{ text }})) end
 {%- endmacro %}
 
-{#- Whether an ISO 8601 text ends in an offset, so that it is an instant and not a wall clock. -#}
+{#-
+    Whether an ISO 8601 time ends in an offset, so that it is an instant and not a wall clock: a Z, or a
+    sign behind the eleven characters of the date and its T.
+-#}
 {% macro has_offset(text) -%}
-    {{ return(adapter.dispatch("has_offset")(text)) }}
-{%- endmacro %}
-
-{% macro default__has_offset(text) -%}
-    regexp_matches({{ text }}, '[0-9:.]{4,}\s*([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)$')
-{%- endmacro %}
-
-{% macro spark__has_offset(text) -%}
-    {{ text }} rlike '[0-9:.]{4,}\\s*([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)$'
+    (
+        {{ text }} like '%Z'
+        or {{ text }} like '%z'
+        or {{ text }} like '___________%+%'
+        or {{ text }} like '___________%-%'
+    )
 {%- endmacro %}

@@ -24,8 +24,8 @@ EXPECTATIONS = [
     # A demoted one is known to be shared: it joins nobody and reaches nobody.
     query(
         "an identifier belongs to one profile",
-        "select 1 as unexpected from {batch} where not is_demoted group by identifier_type, identifier_value "
-        "having count(distinct profile_id) > 1",
+        "select 1 as unexpected from {batch} where not is_demoted "
+        "group by identifier_type, identifier_value having count(distinct profile_id) > 1",
     ),
     # People have a handful of these; guests of a web shop may have many ERP customers and cookies.
     query(

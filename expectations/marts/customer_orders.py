@@ -5,14 +5,14 @@ from expectations.rules import few_rows, has_rows, never_null, no_rows, query, r
 EXPECTATIONS = [
     has_rows(severity="warning"),
     never_null("order_id"),
-    unique("source", "order_id"),
+    unique("order_id"),
     never_null("ordered_at"),
     no_rows("nothing is ordered after as_of", "ordered_at > {as_of}"),
     refers("profile_id", "marts.customer_profiles"),
     query(
         "purchases that landed are here",
         "select 1 as unexpected from {batch} having count(*) = 0 and exists (select 1 "
-        "from raw.pos_receipt_lines where quantity > 0 and line_amount > 0 "
+        "from raw.pos_receipt_lines where not _is_deleted and quantity > 0 and line_amount > 0 "
         "and try_cast(sold_at as timestamptz) < {as_of} - interval 1 day)",
     ),
     few_rows("net_amount isn't above gross_amount", "net_amount > gross_amount", at_most=0.01),

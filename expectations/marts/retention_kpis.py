@@ -1,4 +1,4 @@
-"""Gate of the daily key figures: without a gap at the end, and telling what the other marts tell."""
+"""Gate of the daily key figures: up to the day, and telling what the other marts tell."""
 
 from expectations.rules import has_rows, never_null, no_rows, query, unique
 

@@ -1,7 +1,8 @@
 """What people do on the site and in the app: the road to each order, visits, carts.
 
 Grain of `events`: one row an event, narrow; `rendering` turns it into a line of JSON. `visitor`
-numbers the anonymous id: 1 … 3 browsers of a person, 11 the app, 91 … a shop tablet, 0 none.
+numbers the anonymous id: 1 … 3 browsers of a person, 11 the app, 20 the mail tool's own number of somebody
+without an account, 91 … a shop tablet, 0 none.
 `is_known` says that the person was logged in, or had left an e-mail.
 """
 

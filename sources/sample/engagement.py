@@ -74,7 +74,8 @@ from permissions
 where email_mood < 0.85
 union all
 select
-    'web', withdrew_by, person_no, withdrew_at, case withdrew_by when 'consent' then browser(browser_count, 364) else 0 end,
+    'web', withdrew_by, person_no, withdrew_at,
+    case when withdrew_by = 'consent' then browser(browser_count, 364) when has_account then 0 else 20 end,
     true, null, null, null, null, case withdrew_by when 'consent' then '"email_marketing":false,"ads":false' end
 from permissions
 where withdrew_at is not null and withdrew_at < getvariable('as_of');
@@ -122,7 +123,7 @@ insert into events
 select
     'web', steps.kind, mailings.person_no,
     mailings.sent_at + to_seconds(steps.lag + pick(mailings.person_no, mailings.n, steps.kind, steps.spread)),
-    0, true, mailings.n, null, null, null,
+    case when mailings.has_account then 0 else 20 end, true, mailings.n, null, null, null,
     concat('"campaign_id":"', mailings.campaign, '","campaign_name":"', mailings.type, ' ', mailings.campaign, '"')
 from mailings
 inner join (values ('delivered', 0, 600, 1.0), ('opened', 900, 40000, 0.34), ('clicked', 41000, 20000, 0.08))

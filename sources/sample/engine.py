@@ -96,9 +96,7 @@ def open_scratch(folder: Path, order: Order) -> duckdb.DuckDBPyConnection:
     connection.execute("set variable customers = $n", {"n": order.customers})
     connection.execute("set variable as_of = $now::timestamp", {"now": order.now})
     connection.execute("set variable last_on = $day::date", {"day": order.last_day})
-    connection.execute(
-        "set variable line_limit = $n", {"n": order.lines_per_receipt or 1_000_000}
-    )
+    connection.execute("set variable line_limit = $n", {"n": order.lines_per_receipt or 1_000_000})
     for name in ("transactions", "products", "coupons", "coupon_redemptions"):
         connection.execute(f"create view dataset_{name} as from '{dataset(name)}'")
     for name in ("campaigns", "campaign_descriptions", "demographics"):

@@ -172,6 +172,9 @@ select
             strftime(own.birth_date, '%d'), lpad((own.person_no % 10000)::varchar, 4, '0')
         ))
     end as tax_id,
+    -- Some tell the till nothing that they use online, so that no rule can join the two.
+    own.family_head is null and own.phone_cut is null
+        and share(own.person_no, 0, 'private') < case when own.is_member then 0.08 else 0.5 end as is_private,
     share(own.person_no, 0, 'e-mail marketing') as email_mood,
     share(own.person_no, 0, 'sms marketing') as sms_mood,
     share(own.person_no, 0, 'chat marketing') as chat_mood
@@ -189,7 +192,7 @@ select
     person_no,
     1 + pick(person_no, 0, 'which tablet', 1 + getvariable('customers') // 20000) as tablet_no
 from persons
-where is_member and kind = 'shopper'
+where is_member and kind = 'shopper' and not is_private
 qualify row_number() over (order by draw(person_no, 0, 'tablet'), person_no) <= greatest(12, getvariable('customers') // 10);
 
 create table placeholders as

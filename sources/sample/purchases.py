@@ -97,6 +97,7 @@ with drawn as (
         persons.is_member,
         persons.second_loyalty_id is not null as has_new_loyalty,
         persons.second_card is not null as has_second_card,
+        persons.is_private,
         visits.day between persons.phone_from and persons.phone_to as has_phone,
         share(visits.person_no, visits.basket_id, 'loyalty') as loyalty_draw,
         share(visits.person_no, visits.basket_id, 'paid') as paid_draw,
@@ -121,6 +122,7 @@ select
         else 1
     end::tinyint as paid_by,
     case
+        when is_private then null
         when told_draw < case when is_member then 0.02 else 0.09 end then 'email'
         when told_draw < case when is_member then 0.025 else 0.13 end and has_phone then 'phone'
     end as told

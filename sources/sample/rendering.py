@@ -8,12 +8,14 @@ import duckdb
 
 # Orders name all their lines; the rows are joined once for each basket, not for each clone.
 _PREPARE = """
+create macro whole(n) as case when n = floor(n) then n::bigint::varchar else n::varchar end;
+
 create table basket_products as
 select
     lines.basket_id,
     '[' || string_agg(
         concat('{', products.json, ',"price":', round(lines.line_amount / lines.quantity, 4)::decimal(12, 4),
-            ',"quantity":', lines.quantity::double, ',"coupon":"' || lines.promo_code || '"', '}'),
+            ',"quantity":', whole(lines.quantity), ',"coupon":"' || lines.promo_code || '"', '}'),
         ',' order by lines.line_no
     ) || ']' as json
 from lines
@@ -56,7 +58,7 @@ select
         as given_json,
     to_json(case when share(person_no, 0, 'accents online') < 0.2 then strip_accents(family_name) else family_name end)
         as family_json,
-    share(person_no, 0, 'card online') < 0.45 as tells_loyalty_id,
+    not is_private and share(person_no, 0, 'card online') < 0.45 as tells_loyalty_id,
     share(person_no, 0, 'mail online') < 0.2 as prefers_second_email
 from persons;
 """
@@ -69,8 +71,7 @@ select
     event_kinds.event,
     message_code(e) as message_id,
     p.person_id,
-    case when e.kind not in ('delivered', 'opened', 'clicked', 'unsubscribed') then visitor_code(e.person_no, e.visitor) end
-        as anonymous_id,
+    visitor_code(e.person_no, e.visitor) as anonymous_id,
     case when e.is_known and e.visitor < 90 then case
         when p.old_user_id is not null and datediff('day', getvariable('first_on'), e.happened_at::date) < 120
         then p.old_user_id else p.user_id end
@@ -86,7 +87,7 @@ select
         then p.phone end as told_phone,
     case when e.kind = 'identify' and (p.tells_loyalty_id or e.visitor > 90) then p.loyalty_id end as told_loyalty_id,
     device_code(p.device_id, e.visitor) as told_device_id,
-    p.given_json, p.family_json, p.currency, p.person_kind,
+    p.old_user_id, p.given_json, p.family_json, p.currency, p.person_kind,
     share(e.person_no, e.happened_at, 'clock') as clock_draw
 from events as e
 inner join event_kinds using (kind)
@@ -109,7 +110,7 @@ described as (
     from told
     left join products using (product_id)
     left join basket_products
-        on told.kind = 'completed' and told.basket_id = basket_products.basket_id
+        on case when told.kind = 'completed' then told.basket_id end = basket_products.basket_id
 )
 
 select concat(
@@ -133,7 +134,7 @@ select concat(
     case
         when type in ('page', 'screen') then concat(',"properties":{{"path":"', note, '"}}')
         when kind in ('viewed', 'added', 'removed') then concat(
-            ',"properties":{{', product_json, ',"price":', price::decimal(12, 2), ',"quantity":', quantity::double,
+            ',"properties":{{', product_json, ',"price":', price::decimal(12, 2), ',"quantity":', whole(quantity),
             ',"currency":"', currency, '"}}')
         when kind = 'completed' then concat(
             ',"properties":{{', note, ',"products":', products_json, ',"email":"' || told_email || '"', '}}')

@@ -7,25 +7,28 @@ import duckdb
 
 # The dataset's clock is UTC; its shops are in the eastern United States. Read there, every basket
 # falls into 2017 and the busiest hour is five in the afternoon.
-_HOUSEHOLDS = """
-create table shopping as
+_BASKET_HEADS = """
+create table all_heads as
 select
-    household_id::integer as household_id,
-    store_id::integer as store_no,
     basket_id,
-    product_id,
-    quantity,
-    sales_value,
-    retail_disc + coupon_match_disc as discount,
-    coupon_disc,
-    (transaction_timestamp at time zone 'UTC') at time zone 'America/New_York' as sold_at
-from dataset_transactions;
+    any_value(household_id)::integer as household_id,
+    any_value(store_id)::integer as store_no,
+    (any_value(transaction_timestamp) at time zone 'UTC') at time zone 'America/New_York' as sold_at
+from dataset_transactions
+group by basket_id;
 
 create table households as
-select household_id, row_number() over (order by draw(household_id, 0, 'household'), household_id)::integer
-    as household_no
-from (select distinct household_id from shopping)
+select
+    household_id,
+    row_number() over (order by draw(household_id, 0, 'household'), household_id)::integer as household_no
+from (select distinct household_id from all_heads)
 qualify household_no <= getvariable('customers');
+
+create table heads as
+select all_heads.*, households.household_no
+from all_heads
+inner join households using (household_id);
+drop table all_heads;
 
 create table known_products as
 select
@@ -36,88 +39,86 @@ select
     coalesce(product_category, department) as category,
     concat_ws(' ', brand, manufacturer_id) as brand,
     'MFR-' || manufacturer_id as manufacturer_coupon,
-    coalesce(department in ('FUEL') or product_type like 'GASOLINE%', false) as is_fuel
+    coalesce(department = 'FUEL' or product_type like 'GASOLINE%', false) as is_fuel
 from dataset_products;
+
+-- Which campaign's coupon was handed in for which line: redeemed by that household on that day.
+create table redeemed as
+select
+    transactions.basket_id,
+    transactions.product_id,
+    min('C' || coupons.campaign_id || '-' || coupons.coupon_upc) as promo_code
+from heads
+inner join dataset_coupon_redemptions as redemptions
+    on
+        heads.household_id = redemptions.household_id
+        and heads.sold_at::date = redemptions.redemption_date::date
+inner join dataset_coupons as coupons using (coupon_upc, campaign_id)
+inner join dataset_transactions as transactions
+    on heads.basket_id = transactions.basket_id and coupons.product_id = transactions.product_id
+group by transactions.basket_id, transactions.product_id;
 """
 
 # A quantity of 0 is the dataset's way of saying that the line wasn't counted in pieces; fuel is
 # written in thousandths of a gallon.
 _LINES = """
 create table lines as
-with chosen as (
+with numbered as (
     select
-        shopping.*,
-        households.household_no,
-        row_number() over (
-            partition by basket_id order by sales_value = 0, product_id
-        ) as line_no
-    from shopping
-    inner join households using (household_id)
-    qualify line_no <= getvariable('line_limit')
-),
-
-coupons as (
-    select
-        redemptions.household_id,
-        redemptions.redemption_date::date as redeemed_on,
-        coupons.product_id,
-        min('C' || coupons.campaign_id || '-' || coupons.coupon_upc) as promo_code
-    from dataset_coupon_redemptions as redemptions
-    inner join dataset_coupons as coupons using (coupon_upc, campaign_id)
-    group by all
-),
-
-counted as (
-    select
-        chosen.household_no,
-        chosen.store_no,
-        chosen.basket_id,
-        chosen.line_no::smallint as line_no,
-        chosen.product_id,
-        chosen.sold_at,
-        coalesce(known_products.is_fuel, false) as is_fuel,
+        transactions.basket_id,
+        transactions.product_id,
+        heads.household_no,
+        transactions.coupon_disc > 0 as has_coupon,
         case
-            when chosen.quantity = 0 then 1
-            when chosen.quantity >= 1000 then chosen.quantity / 1000
-            else chosen.quantity
+            when transactions.quantity = 0 then 1
+            when transactions.quantity >= 1000 then transactions.quantity / 1000
+            else transactions.quantity
         end::decimal(12, 3) as quantity,
-        round(chosen.sales_value, 2)::decimal(12, 2) as line_amount,
-        round(chosen.discount, 2)::decimal(12, 2) as discount_amount,
-        coalesce(
-            coupons.promo_code,
-            case when chosen.coupon_disc > 0 then known_products.manufacturer_coupon end
-        ) as promo_code
-    from chosen
-    left join known_products using (product_id)
-    left join coupons
-        on
-            chosen.household_id = coupons.household_id
-            and chosen.product_id = coupons.product_id
-            and chosen.sold_at::date = coupons.redeemed_on
+        round(transactions.sales_value, 2)::decimal(12, 2) as line_amount,
+        round(transactions.retail_disc + transactions.coupon_match_disc, 2)::decimal(12, 2) as discount_amount,
+        row_number() over (
+            partition by transactions.basket_id
+            order by transactions.sales_value = 0, transactions.product_id
+        )::smallint as line_no
+    from dataset_transactions as transactions
+    inner join heads using (basket_id)
+    qualify line_no <= getvariable('line_limit')
 )
 
 select
-    *,
-    round((line_amount + discount_amount)::double / quantity::double, 4)::decimal(12, 4) as unit_price
-from counted;
-drop table shopping;
+    numbered.* exclude (has_coupon),
+    coalesce(known_products.is_fuel, false) as is_fuel,
+    round((line_amount + discount_amount)::double / quantity::double, 4)::decimal(12, 4) as unit_price,
+    coalesce(
+        redeemed.promo_code, case when has_coupon then known_products.manufacturer_coupon end
+    ) as promo_code
+from numbered
+left join known_products using (product_id)
+left join redeemed using (basket_id, product_id);
 
 create table baskets as
+with totals as (
+    select
+        basket_id,
+        count(*)::smallint as line_count,
+        bool_or(is_fuel) as has_fuel,
+        sum(line_amount)::decimal(12, 2) as amount,
+        sum(discount_amount)::decimal(12, 2) as discount_amount,
+        min(promo_code) as promo_code
+    from lines
+    group by basket_id
+)
+
 select
-    basket_id,
-    household_no,
-    any_value(store_no) as store_no,
-    datediff('day', date '2017-01-01', any_value(sold_at)::date)::smallint as day,
-    datediff('second', any_value(sold_at)::date::timestamp, any_value(sold_at))::integer as second,
-    count(*)::smallint as line_count,
-    bool_or(is_fuel) as has_fuel,
-    sum(line_amount)::decimal(12, 2) as amount,
-    sum(discount_amount)::decimal(12, 2) as discount_amount,
-    min(promo_code) as promo_code
-from lines
-group by basket_id, household_no;
-alter table lines drop column sold_at;
-alter table lines drop column store_no;
+    heads.household_no,
+    heads.store_no,
+    datediff('day', date '2017-01-01', heads.sold_at::date)::smallint as day,
+    datediff('second', heads.sold_at::date::timestamp, heads.sold_at)::integer as second,
+    totals.*
+from heads
+inner join totals using (basket_id);
+drop table heads;
+drop table redeemed;
 """
 
 _PRODUCTS = """
@@ -228,5 +229,5 @@ group by baskets.household_no;
 
 def read_shopping(connection: duckdb.DuckDBPyConnection) -> None:
     """Create `lines`, `baskets`, `products`, `tastes`, `stores` and `homes` for the chosen households."""
-    for statements in (_HOUSEHOLDS, _LINES, _PRODUCTS, _STORES):
+    for statements in (_BASKET_HEADS, _LINES, _PRODUCTS, _STORES):
         connection.execute(statements)

@@ -3,9 +3,8 @@
 import shutil
 from pathlib import Path
 
-import pytest
-
 import gate_world
+import pytest
 
 
 @pytest.fixture(scope="session")

@@ -108,7 +108,8 @@ TABLES = {
     "marts.customer_identifiers": f"""
         select 'p' || i as profile_id, 'email' as identifier_type,
             'p' || i || '@example.com' as identifier_value, 'pos' as source,
-            {_AS_OF} - interval 1 year as first_seen_at, {_AS_OF} as last_seen_at, false as is_demoted
+            {_AS_OF} - interval 1 year as first_seen_at, {_AS_OF} as last_seen_at,
+            false as is_demoted
         from range(40) as t(i)
     """,
     "marts.customer_orders": f"""
@@ -124,7 +125,7 @@ TABLES = {
             'granted' as state, {_AS_OF} - interval 1 day as decided_at, 'pos' as source
         from range(40) as t(i)
     """,
-    "marts.customer_lifecycle": f"""
+    "marts.customer_lifecycle": """
         select 'p' || i as profile_id, date '2026-03-01' as as_of,
             case when i < 10 then 'subscriber' when i < 30 then 'churned' else 'new' end as stage,
             case when i < 10 then null when i < 20 then 'one_timer'
@@ -132,7 +133,7 @@ TABLES = {
             date '2026-02-20' as stage_since, 'new' as previous_stage
         from range(40) as t(i)
     """,
-    "marts.churn_factors": f"""
+    "marts.churn_factors": """
         select 'p' || i as profile_id, date '2026-03-01' as as_of,
             case when i < 20 then 1 else 4 end::bigint as purchase_days,
             date '2025-12-11' as first_purchase_on, date '2026-02-09' as last_purchase_on,

@@ -45,7 +45,7 @@ class Recorder(Channel):
     description = "For tests."
     limits = Limits(batch_size=None)
 
-    def configure(self, settings: Any) -> None:
+    def configure(self, _settings: Any) -> None:
         self.batches: list[Batch] = []
         self.refuse: dict[str, str] = {}
 

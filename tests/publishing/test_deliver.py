@@ -370,5 +370,5 @@ def test_a_stopped_delivery_says_how_to_approve_it(world: World, recorder: Recor
     world.deliver(recorder)
     world.rebuild(8)
     report = world.deliver(recorder)
-    with pytest.raises(DeliveryStoppedError, match="would remove 2 of the 10 .* --approve"):
+    with pytest.raises(DeliveryStoppedError, match=r"would remove 2 of the 10 .* --approve"):
         report.raise_unless_done()

@@ -12,6 +12,7 @@ from dagster_project.defs.resources import WAREHOUSE_POOL, Warehouse
 from dagster_project.publishing import gates
 
 BUILD = dg.AssetKey(["meta", "build"])
+QUARANTINE_CHECK = "few rows are quarantined"
 
 
 class BuildConfig(dg.Config):

@@ -4,7 +4,6 @@ Importing and parsing costs a dbt process about 5 s a layer, more than building 
 """
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,11 +14,10 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
-from dagster_project.defs.transform.project import project
+from dagster_project.defs.transform.project import parsed, places, project, redacted
 from dagster_project.errors import PerennialError
 
 _logger = logging.getLogger(__name__)
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _FINISHED = "NodeFinished"
 
 
@@ -51,7 +49,16 @@ def build_nodes(
     target = ["--target-path", str(target_path)]
     try:
         outcome = runner.invoke(
-            [*flags, "build", *_places(), *target, "--select", *select, "--exclude", exclude]
+            [
+                *flags,
+                "build",
+                *places(project()),
+                *target,
+                "--select",
+                *select,
+                "--exclude",
+                exclude,
+            ]
         )
     finally:
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
@@ -69,30 +76,12 @@ def build_nodes(
     ]
 
 
-def redacted(message: str) -> str:
-    """Drop quoted values and all but the first telling line: DuckDB quotes the row that failed."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    telling = (
-        lines[1] if len(lines) > 1 and lines[0].startswith("Runtime Error") else "".join(lines[:1])
-    )
-    return _QUOTED.sub("'…'", telling)[:300]
-
-
-def _places() -> list[str]:
-    folder = str(project().project_dir)
-    return ["--project-dir", folder, "--profiles-dir", folder]
-
-
 @cache
 def _manifest() -> Manifest:
-    """Parse once a process; dbt reads what it parsed before when no file changed."""
-    outcome = dbtRunner().invoke(["--quiet", "--log-level-file", "none", "parse", *_places()])
-    if outcome.exception is not None or not isinstance(outcome.result, Manifest):
-        raise PerennialError(
-            f"The dbt project can't be parsed: {redacted(str(outcome.exception))}. "
-            "Run `dbt parse` in dbt/ to see where."
-        )
-    return outcome.result
+    """Read what dbt parsed; asking dbt to parse again costs seconds and gives the same."""
+    manifest = Manifest.from_msgpack(parsed(project()).read_bytes())
+    manifest.build_flat_graph()
+    return manifest
 
 
 def _listener(on_node: Callable[[str, str], None]) -> Callable[[Any], None]:

@@ -71,11 +71,13 @@ def _materializations(
     results: Sequence[NodeResult],
     rows: Mapping[str, int],
 ) -> Iterator[dg.MaterializeResult]:
-    seconds = {result.unique_id: result.seconds for result in results if result.status == "success"}
-    for node in chosen:
-        if node["unique_id"] not in seconds:
+    """Report what was built, in the order it was: a parent before its children."""
+    by_id = {node["unique_id"]: node for node in chosen}
+    for result in results:
+        node = by_id.get(result.unique_id)
+        if node is None or result.status != "success":
             continue
-        metadata: dict[str, Any] = {"seconds": round(seconds[node["unique_id"]], 2)}
+        metadata: dict[str, Any] = {"seconds": round(result.seconds, 2)}
         if node["name"] in rows:
             metadata["dagster/row_count"] = rows[node["name"]]
         yield dg.MaterializeResult(asset_key=project.asset_key(node), metadata=metadata)

@@ -1,8 +1,10 @@
 """The dbt project as Dagster sees it: its manifest, layer by layer."""
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
@@ -10,6 +12,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from dagster_project import database
+from dagster_project.errors import PerennialError
 from dagster_project.publishing.gates import GateKey
 from dagster_project.settings import PROJECT_ROOT, load
 
@@ -17,6 +20,7 @@ CRITICAL: Literal["critical"] = "critical"
 WARNING: Literal["warning"] = "warning"
 LAYERS = ("staging", "intermediate", "marts", "audiences")
 Severity = Literal["critical", "warning"]
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _PARSED_FROM = ("models", "macros", "seeds", "tests", "dbt_project.yml", "profiles.yml")
 
 
@@ -32,8 +36,37 @@ def project() -> DbtProject:
         lock = found.project_dir / "target" / ".parse.lock"
         with database.exclusive(lock, what="Parsing the dbt project", wait_seconds=120):
             if _is_stale(found):
-                found.preparer.prepare(found)
+                _parse(found)
     return found
+
+
+def parsed(found: DbtProject) -> Path:
+    """Return dbt's own form of the parsed project."""
+    return found.manifest_path.with_name("partial_parse.msgpack")
+
+
+def places(found: DbtProject) -> list[str]:
+    """Return the flags that tell dbt where its project is."""
+    return ["--project-dir", str(found.project_dir), "--profiles-dir", str(found.project_dir)]
+
+
+def redacted(message: str) -> str:
+    """Keep the first telling line without quoted values: DuckDB quotes the row that failed."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    is_heading = len(lines) > 1 and lines[0].startswith(("Runtime Error", "Compilation Error"))
+    return _QUOTED.sub("'…'", lines[is_heading] if lines else "")[:300]
+
+
+def _parse(found: DbtProject) -> None:
+    from dbt.cli.main import dbtRunner  # seconds to import, and seldom needed here
+
+    flags = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
+    outcome = dbtRunner().invoke([*flags, "parse", *places(found)])
+    if not outcome.success:
+        raise PerennialError(
+            f"The dbt project can't be parsed: {redacted(str(outcome.exception))}. "
+            "`dbt parse` in dbt/ shows where."
+        )
 
 
 @cache
@@ -44,9 +77,9 @@ def manifest() -> Mapping[str, Any]:
 
 
 def _is_stale(found: DbtProject) -> bool:
-    if not found.manifest_path.exists():
+    if not found.manifest_path.exists() or not parsed(found).exists():
         return True
-    parsed_at = found.manifest_path.stat().st_mtime
+    parsed_at = min(found.manifest_path.stat().st_mtime, parsed(found).stat().st_mtime)
     roots = [found.project_dir / name for name in _PARSED_FROM]
     files = [path for root in roots for path in (root, *root.rglob("*")) if path.exists()]
     return any(path.stat().st_mtime > parsed_at for path in files)

@@ -1,4 +1,4 @@
-with build as (
+with present as (
     select {{ as_of() }} as as_of
 ),
 
@@ -28,11 +28,11 @@ final as (
     from profiles
     inner join churned on profiles.profile_id = churned.profile_id
     inner join {{ ref("churn_factors") }} as factors on profiles.profile_id = factors.profile_id
-    cross join build
+    cross join present
     where
         profiles.email is not null
         and profiles.last_visit_at
-        > build.as_of - interval '{{ var("churned_visitor_hours") }}' hour
+        > present.as_of - interval '{{ var("churned_visitor_hours") }}' hour
 )
 
 select * from final

@@ -12,8 +12,8 @@ events as (
     union all
     select app.*
     from app
-    left join web on app.event_id = web.event_id
-    where web.event_id is null
+    left join {{ ref("stg_web__events") }} as sent_to_web on app.event_id = sent_to_web.event_id
+    where sent_to_web.event_id is null
 ),
 
 resolved as (

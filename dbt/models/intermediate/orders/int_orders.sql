@@ -8,7 +8,7 @@ with purchases as (
 -- Order numbers of two systems may coincide; then both carry their system's name.
 coinciding as (
     select order_id
-    from purchases
+    from {{ ref("int_purchases") }}
     group by order_id
     having count(*) > 1
 ),
@@ -26,9 +26,9 @@ refunds as (
 -- One conversion an hour and zone: a zone that differs from row to row is ten times as slow.
 instant_hours as (
     select distinct
-        local_timezone,
+        coalesce(timezone, {{ business_timezone() }}) as local_timezone,
         date_trunc('hour', ordered_at) as instant_hour
-    from purchases
+    from {{ ref("int_purchases") }}
 ),
 
 hours as (

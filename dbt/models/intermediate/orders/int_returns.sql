@@ -77,19 +77,19 @@ all_returns as (
 -- By which name each system may call a purchase; a till also takes back what was ordered online.
 names as (
     select 'pos' as source, order_id as order_name, order_key, 1 as preference
-    from purchases
+    from {{ ref("int_purchases") }}
     where source = 'pos'
     union all
     select 'pos' as source, order_id as order_name, order_key, 2 as preference
-    from purchases
+    from {{ ref("int_purchases") }}
     where source <> 'pos'
     union all
     select 'erp' as source, order_id as order_name, order_key, 1 as preference
-    from purchases
+    from {{ ref("int_purchases") }}
     where source = 'erp'
     union all
     select 'web' as source, web_order_id as order_name, order_key, 1 as preference
-    from purchases
+    from {{ ref("int_purchases") }}
     where web_order_id is not null
 ),
 

@@ -1,4 +1,4 @@
-with build as (
+with present as (
     select {{ today() }} as as_of
 ),
 
@@ -16,9 +16,9 @@ customers as (
 rhythms as (
     select
         customers.*,
-        build.as_of,
+        present.as_of,
         -- A store east of the business time zone may already sell on tomorrow's date.
-        greatest({{ days_between("customers.last_purchase_on", "build.as_of") }}, 0)
+        greatest({{ days_between("customers.last_purchase_on", "present.as_of") }}, 0)
             as days_since_last_purchase,
         case
             when customers.purchase_days > 1
@@ -31,7 +31,7 @@ rhythms as (
                     / (customers.purchase_days - 1)
         end as mean_days_between_purchases
     from customers
-    cross join build
+    cross join present
 ),
 
 factors as (

@@ -1,4 +1,4 @@
-with build as (
+with present as (
     select
         {{ days_after(today(), -var("frequency_recent_days")) }} as recent_after,
         {{ days_after(
@@ -20,13 +20,13 @@ counted as (
     select
         purchase_days.profile_id,
         sum(
-            case when purchase_days.purchased_on > build.recent_after then 1 else 0 end
+            case when purchase_days.purchased_on > present.recent_after then 1 else 0 end
         ) as recent_purchase_days,
         sum(
             case
                 when
-                    purchase_days.purchased_on > build.earlier_after
-                    and purchase_days.purchased_on <= build.recent_after
+                    purchase_days.purchased_on > present.earlier_after
+                    and purchase_days.purchased_on <= present.recent_after
                     and purchase_days.purchased_on > purchase_days.first_purchase_on
                     then 1
                 else 0
@@ -34,18 +34,18 @@ counted as (
         ) as earlier_purchase_days,
         greatest(
             {{ days_between(
-                "greatest(purchase_days.first_purchase_on, build.earlier_after)",
-                "build.recent_after"
+                "greatest(purchase_days.first_purchase_on, present.earlier_after)",
+                "present.recent_after"
             ) }},
             0
         ) as earlier_days
     from purchase_days
-    cross join build
+    cross join present
     group by
         purchase_days.profile_id,
         purchase_days.first_purchase_on,
-        build.recent_after,
-        build.earlier_after
+        present.recent_after,
+        present.earlier_after
 ),
 
 -- Products of whole numbers compare exactly where a quotient would round.

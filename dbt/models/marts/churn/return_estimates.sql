@@ -1,4 +1,4 @@
-with build as (
+with present as (
     select {{ today() }} as as_of
 ),
 
@@ -33,12 +33,12 @@ moments as (
     select
         as_of as seen_on,
         true as is_today
-    from build
+    from present
     union all
     select
         {{ days_after("as_of", -var("return_horizon_days")) }} as seen_on,
         false as is_today
-    from build
+    from present
 ),
 
 seen as (
@@ -93,10 +93,10 @@ came_back as (
         purchase_days.profile_id,
         count(*) as purchase_days
     from purchase_days
-    cross join build
+    cross join present
     where
         purchase_days.purchased_on
-        > {{ days_after("build.as_of", -var("return_horizon_days")) }}
+        > {{ days_after("present.as_of", -var("return_horizon_days")) }}
     group by purchase_days.profile_id
 ),
 

@@ -5,11 +5,11 @@
 {%- set activation_days = var("kpi_activation_days") -%}
 {%- set stages = ["subscriber", "new", "active", "at_risk", "churned", "reactivated"] -%}
 
-with build as (
+with present as (
     select {{ today() }} as as_of
 ),
 
--- Each person enters and leaves a stage on a date; a running sum of these counts the stage's people.
+-- A person enters and leaves a stage on a date; the running sum counts the people in the stage.
 stage_borders as (
     select
         started_on as day,
@@ -31,30 +31,31 @@ stage_changes as (
     select
         day,
         {%- for stage in stages %}
-        sum(case when stage = '{{ stage }}' then change else 0 end) as {{ stage }}_change,
+            sum(case when stage = '{{ stage }}' then change else 0 end) as {{ stage }}_change,
         {%- endfor %}
         sum(conversion) as conversions
     from stage_borders
     group by day
 ),
 
+-- A store east of the business time zone may already sell on tomorrow's date: that is today.
 purchase_days as (
     select
         int_purchase_days.profile_id,
-        least(int_purchase_days.purchased_on, build.as_of) as day,
-        row_number() over by_person as nth,
-        {{ days_between(
-            "lag(int_purchase_days.purchased_on) over by_person", "int_purchase_days.purchased_on"
-        ) }} as days_since_previous,
-        {{ days_between(
-            "int_purchase_days.purchased_on", "lead(int_purchase_days.purchased_on) over by_person"
-        ) }} as days_to_next
+        least(int_purchase_days.purchased_on, present.as_of) as day
     from {{ ref("int_purchase_days") }} as int_purchase_days
-    cross join build
+    cross join present
     where int_purchase_days.profile_id is not null
-    window by_person as (
-        partition by int_purchase_days.profile_id order by int_purchase_days.purchased_on
-    )
+),
+
+spaced as (
+    select
+        day,
+        row_number() over by_person as nth,
+        {{ days_between("lag(day) over by_person", "day") }} as days_since_previous,
+        {{ days_between("day", "lead(day) over by_person") }} as days_to_next
+    from purchase_days
+    window by_person as (partition by profile_id order by day)
 ),
 
 purchases as (
@@ -65,7 +66,7 @@ purchases as (
         sum(
             case when nth = 1 and days_to_next <= {{ activation_days }} then 1 else 0 end
         ) as activated_customers
-    from purchase_days
+    from spaced
     group by day
 ),
 
@@ -74,13 +75,13 @@ buyer_borders as (
     select
         day,
         1 as change
-    from purchase_days
+    from spaced
     where days_since_previous is null or days_since_previous >= {{ frequency_days }}
     union all
     select
         {{ days_after("day", frequency_days) }} as day,
         -1 as change
-    from purchase_days
+    from spaced
     where days_to_next is null or days_to_next >= {{ frequency_days }}
 ),
 
@@ -94,15 +95,15 @@ buyer_changes as (
 
 order_days as (
     select
-        least(orders.purchased_on, build.as_of) as day,
+        least(orders.purchased_on, present.as_of) as day,
         count(*) as orders,
         sum(orders.reporting_amount) as revenue,
         sum(
             case when orders.profile_id is not null then orders.reporting_amount else 0 end
         ) as customer_revenue
     from {{ ref("int_orders") }} as orders
-    cross join build
-    group by least(orders.purchased_on, build.as_of)
+    cross join present
+    group by least(orders.purchased_on, present.as_of)
 ),
 
 history as (
@@ -115,9 +116,9 @@ history as (
 ),
 
 days as (
-    select {{ each_day("history.first_day", "build.as_of") }} as day
+    select {{ each_day("history.first_day", "present.as_of") }} as day
     from history
-    cross join build
+    cross join present
     where history.first_day is not null
 ),
 
@@ -125,7 +126,7 @@ daily as (
     select
         days.day,
         {%- for stage in stages %}
-        coalesce(stage_changes.{{ stage }}_change, 0) as {{ stage }}_change,
+            coalesce(stage_changes.{{ stage }}_change, 0) as {{ stage }}_change,
         {%- endfor %}
         coalesce(stage_changes.conversions, 0) as conversions,
         coalesce(purchases.purchase_days, 0) as purchase_days,
@@ -146,7 +147,7 @@ summed as (
     select
         day,
         {%- for stage in stages %}
-        sum({{ stage }}_change) over ({{ so_far }}) as {{ stage }}_people,
+            sum({{ stage }}_change) over ({{ so_far }}) as {{ stage }}_people,
         {%- endfor %}
         sum(new_customers) over ({{ so_far }}) as customers,
         new_customers,

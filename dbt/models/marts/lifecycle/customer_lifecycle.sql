@@ -1,4 +1,4 @@
-with build as (
+with present as (
     select {{ today() }} as as_of
 ),
 
@@ -70,13 +70,13 @@ matched as (
 final as (
     select
         current_periods.profile_id,
-        build.as_of,
+        present.as_of,
         current_periods.stage,
         rules.segment,
         current_periods.started_on as stage_since,
         current_periods.previous_stage
     from current_periods
-    cross join build
+    cross join present
     left join matched on current_periods.profile_id = matched.profile_id
     left join {{ ref("segment_rules") }} as rules on matched.priority = rules.priority
 )

@@ -1,16 +1,16 @@
-with build as (
+with present as (
     select {{ today() }} as as_of
 ),
 
 thresholds as (
     select
         {%- for stage in ["at_risk", "churned"] %}
-        max(case when stage = '{{ stage }}' then churn_factor_from end) as {{ stage }}_factor,
-        max(case when stage = '{{ stage }}' then days_from end) as {{ stage }}_days_from,
-        max(case when stage = '{{ stage }}' then days_to end) as {{ stage }}_days_to,
-        max(case when stage = '{{ stage }}' then days_without_rhythm end)
-            as {{ stage }}_days_without_rhythm
-        {%- if not loop.last %},{% endif %}
+            max(case when stage = '{{ stage }}' then churn_factor_from end) as {{ stage }}_factor,
+            max(case when stage = '{{ stage }}' then days_from end) as {{ stage }}_days_from,
+            max(case when stage = '{{ stage }}' then days_to end) as {{ stage }}_days_to,
+            max(case when stage = '{{ stage }}' then days_without_rhythm end)
+                as {{ stage }}_days_without_rhythm
+            {%- if not loop.last %},{% endif %}
         {%- endfor %}
     from {{ ref("lifecycle_thresholds") }}
 ),
@@ -20,18 +20,18 @@ purchases as (
     select
         profile_id,
         purchased_on,
-        row_number() over (partition by profile_id order by purchased_on) as purchase_days,
-        min(purchased_on) over (partition by profile_id) as first_purchase_on
+        row_number() over by_person as purchase_days,
+        first_value(purchased_on) over by_person as first_purchase_on,
+        lead(purchased_on) over by_person as next_purchase_on
     from {{ ref("int_purchase_days") }}
     where profile_id is not null
+    window by_person as (partition by profile_id order by purchased_on)
 ),
 
 bordered as (
     select
-        purchases.profile_id,
-        purchases.purchased_on,
-        purchases.first_purchase_on,
-        build.as_of,
+        purchases.*,
+        present.as_of,
         {%- for stage in ["at_risk", "churned"] %}
         {{ days_after(
             "purchases.purchased_on",
@@ -40,34 +40,38 @@ bordered as (
                 "purchases.purchase_days"
             )
         ) }} as {{ stage }}_on
-        {%- if not loop.last %},{% endif %}
+            {%- if not loop.last %},{% endif %}
         {%- endfor %}
     from purchases
-    cross join build
+    cross join present
     cross join thresholds
 ),
 
 returns as (
     select
         *,
-        case
-            when
-                lag(churned_on) over (partition by profile_id order by purchased_on)
-                <= purchased_on
-                then purchased_on
-        end as came_back_on
+        case when lag(churned_on) over by_person <= purchased_on then purchased_on end
+            as came_back_on,
+        -- Whether the stage before is known to go on: most purchases begin no stage.
+        coalesce(
+            least(lag(at_risk_on) over by_person, lag(churned_on) over by_person) > purchased_on,
+            false
+        ) as is_in_time
     from bordered
+    window by_person as (partition by profile_id order by purchased_on)
 ),
 
 -- From one purchase to the next. A newcomer and a returner have a time of grace before `at_risk`.
 stretches as (
     select
         profile_id,
+        purchase_days,
+        is_in_time,
         -- A store east of the business time zone may already sell on tomorrow's date.
         least(purchased_on, as_of) as starts_on,
         case
-            when lead(purchased_on) over by_person <= as_of then lead(purchased_on) over by_person
-            when lead(purchased_on) over by_person > as_of then as_of
+            when next_purchase_on <= as_of then next_purchase_on
+            when next_purchase_on > as_of then as_of
             else {{ days_after("as_of", 1) }}
         end as ends_on,
         at_risk_on,
@@ -80,29 +84,29 @@ stretches as (
             {{ days_after("first_purchase_on", var("lifecycle_new_days")) }}
         ) as grace_ends_on
     from returns
-    window
-        by_person as (partition by profile_id order by purchased_on),
-        so_far as (
-            partition by profile_id order by purchased_on
-            rows between unbounded preceding and current row
-        )
+    window so_far as (
+        partition by profile_id order by purchased_on
+        rows between unbounded preceding and current row
+    )
 ),
 
 first_purchases as (
     select
         profile_id,
-        min(starts_on) as first_purchase_on
+        starts_on as first_purchase_on
     from stretches
-    group by profile_id
+    where purchase_days = 1
 ),
 
--- An address or an account makes a subscriber; a cookie or a device doesn't.
+-- An address or an account of one's own makes a subscriber; a cookie or a device doesn't.
 reachable as (
     select
         profile_id,
         min(first_seen_at) as first_seen_at
     from {{ ref("customer_identifiers") }}
-    where identifier_type in ('email', 'phone', 'user_id', 'loyalty_id', 'erp_customer_id')
+    where
+        identifier_type in ('email', 'phone', 'user_id', 'loyalty_id', 'erp_customer_id')
+        and not is_demoted
     group by profile_id
 ),
 
@@ -110,11 +114,13 @@ subscribers as (
     select
         reachable.profile_id,
         least(
-            coalesce({{ local_date("reachable.first_seen_at", business_timezone()) }}, build.as_of),
-            build.as_of
+            coalesce(
+                {{ local_date("reachable.first_seen_at", business_timezone()) }}, present.as_of
+            ),
+            present.as_of
         ) as starts_on
     from reachable
-    cross join build
+    cross join present
 ),
 
 borders as (
@@ -133,7 +139,7 @@ borders as (
         starts_on,
         case when starts_on < grace_ends_on then grace_stage else 'active' end as stage
     from stretches
-    where starts_on < ends_on
+    where starts_on < ends_on and (not is_in_time or starts_on = grace_ends_on)
     union all
     select
         profile_id,

@@ -6,27 +6,28 @@ stores as (
     select * from {{ ref("stg_pos__stores") }}
 ),
 
--- Only keys take part in finding duplicates: sorting whole rows is what costs.
+-- Only keys take part in finding duplicates, read for themselves: whole rows, sorted or kept for a
+-- second look, are what costs.
 repeated as (
     select
         receipt_id,
         line_no
-    from source
+    from {{ source("raw", "pos_receipt_lines") }}
     group by receipt_id, line_no
     having count(*) > 1
 ),
 
 copies as (
     select
-        source._landed_file,
-        source._line,
+        lines._landed_file,
+        lines._line,
         row_number() over (
-            partition by source.receipt_id, source.line_no
-            order by source._landed_file desc, source._line desc
+            partition by lines.receipt_id, lines.line_no
+            order by lines._landed_file desc, lines._line desc
         ) as copy_number
-    from source
+    from {{ source("raw", "pos_receipt_lines") }} as lines
     inner join repeated
-        on source.receipt_id = repeated.receipt_id and source.line_no = repeated.line_no
+        on lines.receipt_id = repeated.receipt_id and lines.line_no = repeated.line_no
 ),
 
 once as (
@@ -56,10 +57,11 @@ once as (
 -- differs from row to row the conversion is ten times as slow (11 s for 3 million rows).
 wall_hours as (
     select distinct
-        timezone,
-        date_trunc('hour', sold_at_wall) as wall_hour
-    from once
-    where sold_at_wall is not null
+        coalesce(stores.timezone, {{ business_timezone() }}) as timezone,
+        date_trunc('hour', {{ try_cast("lines.sold_at", "timestamp") }}) as wall_hour
+    from {{ source("raw", "pos_receipt_lines") }} as lines
+    left join stores on lines.store_id = stores.store_id
+    where not {{ has_offset("lines.sold_at") }}
 ),
 
 hours as (

@@ -1,0 +1,178 @@
+"""Rows of a JSON file: one pass surveys the lines, the next takes the fastest way that is safe."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sources.contract import Column, Table
+from sources.sql import file_literal, json_object, literal, name
+from sources.verdict import ODD_ROW_FAULTS, SOURCE_ROW, Fault, Reading
+
+_MAX_EXTRA_COLUMNS = 64
+_PLAIN_KEY = re.compile("[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one pass over the lines of a JSON file found, so that the next need not look for it.
+
+    `unknown_keys`: keys that the contract doesn't know, at most one more than can be columns.
+    `long_numbers`: whether a number has more digits than a double holds. `all_json`, `one_each`:
+    whether every line is JSON, and names no key twice.
+    """
+
+    unknown_keys: tuple[str, ...]
+    one_each: bool
+    all_json: bool
+    long_numbers: bool
+    escaped_nul: bool
+
+    def extra_columns(self, table: Table) -> tuple[str, ...] | None:
+        """The unknown keys as columns to read; None where they are too many or too strange."""
+        names = [*table.column_names, *self.unknown_keys]
+        distinct = len({key.lower() for key in names}) == len(names)
+        plain = all(_PLAIN_KEY.fullmatch(key) for key in self.unknown_keys)
+        few = len(self.unknown_keys) <= _MAX_EXTRA_COLUMNS
+        return self.unknown_keys if distinct and plain and few else None
+
+    def is_clean(self, table: Table) -> bool:
+        """Whether DuckDB's own reader can be trusted with the file."""
+        sound = self.all_json and self.one_each and not (self.long_numbers or self.escaped_nul)
+        return sound and self.extra_columns(table) is not None
+
+
+def survey_sql(table: Table) -> str:
+    """SQL over `lines` for the fields of a Survey but the last, which the reader of lines knows.
+
+    Lines are grouped by their list of keys, of which a file has a handful.
+    """
+    known = ", ".join(literal(column) for column in table.column_names)
+    # A number of up to 15 digits survives DuckDB's JSON reader, which makes a double of it.
+    amounts = any(column.type == "amount" for column in table.columns)
+    long = "regexp_matches(_row, '[0-9.]{16}')" if amounts else "false"
+    return f"""with shapes as (
+            select any_value(keys) as keys, bool_and(keys is not null) as is_json,
+                bool_or({long}) as has_long_number
+            from (select _row, try(json_keys(_row)) as keys from lines)
+            group by hash(keys)
+        ),
+        unknown as (
+            select distinct key from (select unnest(keys) as key from shapes)
+            where key not in ({known}) limit {_MAX_EXTRA_COLUMNS + 1}
+        )
+        select (select coalesce(list(key order by key), []) from unknown),
+            coalesce(bool_and(len(keys) = len(list_distinct(keys))), true),
+            coalesce(bool_and(is_json), true),
+            coalesce(bool_or(has_long_number), false)
+        from shapes"""
+
+
+def json_file(table: Table, path: Path, survey: Survey) -> Reading:
+    """Rows read by DuckDB's own JSON reader: the fast way, for a file whose survey is clean.
+
+    Lines aren't known here: a row's place in the raw file is its place in the landed one.
+    """
+    extras = survey.extra_columns(table) or ()
+    columns = ", ".join(f"'{key}': '{kind}'" for key, kind in _json_types(table, extras).items())
+    return Reading(
+        relation=f"""read_json({file_literal(path)}, format = 'newline_delimited',
+            columns = {{{columns}}})""",
+        texts={column: name(column) for column in table.column_names},
+        line="null",
+        row="null",
+        extra=json_object({key: f"cast({name(key)} as varchar)" for key in extras}),
+        faults=tuple(
+            Fault(_looks_like_no_text(name(column.name)), "invalid_text", "")
+            for column in table.columns
+            if column.type == "text"
+        ),
+        has_json=True,
+    )
+
+
+def json_lines(table: Table, survey: Survey) -> Reading:
+    """Rows read line by line from `lines`: whatever is wrong with some, the others load."""
+    extras = survey.extra_columns(table)
+    types = _json_types(table, extras or ())
+    columns = ", ".join(f'"{key}": "{kind}"' for key, kind in types.items())
+    if extras is None:
+        known = ", ".join(f'"{column}": null' for column in table.column_names)
+        rest = f"nullif(cast(json_merge_patch(_row, '{{{known}}}') as varchar), '{{}}')"
+        extra = f"case when _json is not null then {rest} end"
+    else:
+        extra = json_object({key: f"cast(_json.{name(key)} as varchar)" for key in extras})
+    return Reading(
+        relation=f"(select *, try(from_json(_row, '{{{columns}}}')) as _json from lines)",
+        texts={column.name: _text(column, survey) for column in table.columns},
+        line="_line",
+        row=SOURCE_ROW,
+        extra=extra,
+        faults=(*ODD_ROW_FAULTS, *_row_faults(survey), *_text_faults(table)),
+        has_json=True,
+    )
+
+
+def _json_types(table: Table, extras: tuple[str, ...]) -> dict[str, str]:
+    types = {c.name: "JSON" if c.type == "object" else "VARCHAR" for c in table.columns}
+    return types | dict.fromkeys(extras, "JSON")
+
+
+def _row_faults(survey: Survey) -> list[Fault]:
+    faults = [
+        Fault(
+            "case when _json is null then not json_valid(_row) else false end",
+            "malformed_json",
+            "the row isn't JSON",
+        ),
+        Fault("not starts_with(ltrim(_row), '{')", "no_json_object", "the row is no JSON object"),
+    ]
+    if not survey.one_each:
+        repeated = "len(json_keys(_row)) <> len(list_distinct(json_keys(_row)))"
+        faults.append(Fault(repeated, "repeated_key", "the row names a key twice"))
+    if survey.escaped_nul:
+        # After an even number of backslashes it is a NUL, after an odd number the letter u.
+        escaped = r"(^|[^\\])(\\\\)*\\u0000"
+        faults.append(
+            Fault(
+                f"contains(_row, '\\u0000') and regexp_matches(_row, '{escaped}')",
+                "nul_character",
+                "the row holds an escaped NUL character",
+            )
+        )
+    return faults
+
+
+def _text_faults(table: Table) -> list[Fault]:
+    """A text that isn't one: `{}`, `[]` or `false` as an id would make one person of many."""
+    faults = []
+    for column in table.columns:
+        if column.type == "text":
+            path = literal(f'$."{column.name}"')
+            sql = f"""case when {_looks_like_no_text(f"_json.{name(column.name)}")}
+                then json_type(_row, {path}) in ('OBJECT', 'ARRAY', 'BOOLEAN') else false end"""
+            faults.append(Fault(sql, "invalid_text", f"{column.name} isn't a text"))
+    return faults
+
+
+def _looks_like_no_text(text: str) -> str:
+    """Whether a text could be what DuckDB makes of an object, an array or a boolean."""
+    return (
+        f"(starts_with({text}, '{{') or starts_with({text}, '[') or {text} in ('true', 'false'))"
+    )
+
+
+def _text(column: Column, survey: Survey) -> str:
+    text = f"_json.{name(column.name)}"
+    if column.type != "amount" or not survey.long_numbers:
+        return text
+    # DuckDB's JSON reader has made a double of the number: take its digits from the line instead.
+    # A quote within a string is escaped, so only a key can match; where it is a deeper key of the
+    # same name the doubles differ, and then the row is refused rather than misread.
+    pattern = f'"{column.name}"\\s*:\\s*(-?[0-9.]+(?:[eE][+-]?[0-9]+)?)'
+    digits = f"regexp_extract(_row, {literal(pattern)}, 1)"
+    same = f"try_cast({digits} as double) = try_cast({text} as double)"
+    return f"""case
+        when not regexp_matches(_row, '[0-9.]{{16}}') or {digits} = '' then {text}
+        when {same} then {digits}
+        when {text} is not null then 'unclear'
+    end"""

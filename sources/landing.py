@@ -1,0 +1,255 @@
+"""Landed files: which there are, what their bytes are, and what is wrong with a file as a whole.
+
+A file that isn't whole, or isn't what its name says, is refused whole: half a file would say that
+the customers in the other half have left.
+"""
+
+import gzip
+import hashlib
+import os
+import re
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, cast
+
+from sources.contract import SourceError, Table
+from sources.store import Store
+
+Format = Literal["ndjson", "csv", "parquet"]
+
+_FORMATS: dict[str, Format] = {
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
+_KNOWN_BY_FIRST_BYTES = (
+    (b"\x1f\x8b", "gzip"),
+    (b"PAR1", "Parquet"),
+    (b"PK\x03\x04", "zip or Excel"),
+    (b"\xd0\xcf\x11\xe0", "old Excel"),
+    (b"%PDF", "PDF"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"BZh", "bzip2"),
+    (b"SQLite format 3", "SQLite"),
+)
+_UTF_16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+UTF_8_MARK = b"\xef\xbb\xbf"
+_HEAD_BYTES = 4096
+
+
+class DefectiveFileError(Exception):
+    """The file as a whole breaks the contract: `rule` names how, the message says what to do."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """One name in the landing zone. `name` is its path below landing/, always printable."""
+
+    path: Path
+    name: str
+
+    @property
+    def gzipped(self) -> bool:
+        """Whether the name says that the content is compressed."""
+        return self.path.suffix.lower() == ".gz"
+
+    @property
+    def format(self) -> Format | None:
+        """What the name says the content is; None where it says nothing that can be read."""
+        inner = self.path.with_suffix("") if self.gzipped else self.path
+        found = _FORMATS.get(inner.suffix.lower())
+        return None if found == "parquet" and self.gzipped else found
+
+
+def landed_files(store: Store, table: Table) -> list[LandedFile]:
+    """Every file of the table that has landed, sorted by name.
+
+    What starts with a dot or an underscore or ends in .tmp or .part isn't there yet; a .sha256 is
+    the word about another file. A link to a folder is listed as one file, to be refused.
+    """
+    if not store.landing.is_dir():
+        raise SourceError(
+            f"There is no landing folder {store.landing}: create it and put files into "
+            f"landing/<source>/<table>/, or point PERENNIAL_DATA at the folder that holds it."
+        )
+    found: list[Path] = []
+    for folder, subfolders, names in os.walk(store.landed_folder(table), followlinks=False):
+        here = Path(folder)
+        subfolders[:] = [name for name in subfolders if _has_landed(name)]
+        found.extend(here / name for name in subfolders if (here / name).is_symlink())
+        found.extend(here / name for name in names if _has_landed(name))
+    return [
+        LandedFile(path, _printable(path.relative_to(store.landing).as_posix()))
+        for path in sorted(found)
+    ]
+
+
+def _has_landed(name: str) -> bool:
+    return not name.startswith((".", "_")) and not name.lower().endswith(
+        (".tmp", ".part", ".sha256")
+    )
+
+
+def _printable(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def opened(store: Store, file: LandedFile) -> Iterator[IO[bytes]]:
+    """The file's bytes, once it is sure that it is a plain readable file inside the landing zone."""
+    try:
+        inside = file.path.resolve(strict=True).is_relative_to(store.landing.resolve())
+        if not inside:
+            raise DefectiveFileError(
+                "file_outside_landing",
+                "is a link that leads out of the landing zone: put the file itself there",
+            )
+        # Opening a pipe would wait for ever; whoever can write to landing could park a run.
+        if not stat.S_ISREG(file.path.stat().st_mode):
+            raise DefectiveFileError(
+                "file_unreadable", "is no plain file: put the file itself into the landing zone"
+            )
+        stream = file.path.open("rb")
+    except (OSError, RuntimeError) as error:
+        raise _unreadable(error) from error
+    with stream:
+        yield stream
+
+
+def _unreadable(error: Exception) -> DefectiveFileError:
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return DefectiveFileError(
+        "file_unreadable",
+        f"can't be read ({reason}): let the user who runs Perennial read it, or land it again",
+    )
+
+
+def content_hash(stream: IO[bytes]) -> str:
+    """SHA-256 of all the bytes, from the first."""
+    try:
+        stream.seek(0)
+        return hashlib.file_digest(cast("hashlib._BytesIOLike", stream), "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def vouched(file: LandedFile, digest: str) -> bool:
+    """Whether a sidecar says that these bytes are the whole file; a wrong one refuses the file."""
+    sidecar = file.path.with_name(file.path.name + ".sha256")
+    try:
+        words = sidecar.read_bytes()[:_HEAD_BYTES].decode("utf-8", "replace").lower().split()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _unreadable(error) from error
+    stated = words[0] if words else ""
+    if stated != digest:
+        known = bool(re.fullmatch("[0-9a-f]{64}", stated))
+        raise DefectiveFileError(
+            "file_checksum",
+            "isn't the file that its .sha256 names: land it again"
+            if known
+            else "has a .sha256 that doesn't start with a SHA-256 in hexadecimal: write it again",
+        )
+    return True
+
+
+def check_bytes(stream: IO[bytes], file: LandedFile, *, whole: bool) -> None:
+    """Refuse what the first and last bytes already give away.
+
+    `whole`: a sidecar vouches for the bytes, so that a missing last line end is no sign of a cut.
+    """
+    size = os.fstat(stream.fileno()).st_size
+    if file.format is None:
+        raise DefectiveFileError(
+            "file_format",
+            "has a name that says no format: use .ndjson, .jsonl, .csv (each also .gz) or .parquet",
+        )
+    if size == 0:
+        raise DefectiveFileError("file_empty", "has no bytes: land it again, or delete it")
+    stream.seek(0)
+    head = stream.read(_HEAD_BYTES)
+    stream.seek(max(0, size - 4))
+    tail = stream.read(4)
+    if file.format == "parquet":
+        _check_parquet_ends(head, tail)
+    elif file.gzipped:
+        if not head.startswith(b"\x1f\x8b"):
+            raise _not_its_name(_known(head) or "something else", "gzip")
+    else:
+        check_text_head(head, file)
+        if not (whole or tail.endswith(b"\n")):
+            raise cut_short()
+
+
+def _check_parquet_ends(head: bytes, tail: bytes) -> None:
+    if not head.startswith(b"PAR1"):
+        raise _not_its_name(_known(head) or "something else", "Parquet")
+    if tail != b"PAR1":
+        raise DefectiveFileError("file_truncated", "ends before its Parquet footer: land it again")
+
+
+def check_text_head(head: bytes, file: LandedFile) -> None:
+    """Refuse a file whose first bytes aren't those of UTF-8 lines of its format."""
+    expected = "CSV" if file.format == "csv" else "JSON lines"
+    if known := _known(head):
+        raise _not_its_name(known, expected)
+    if head.startswith(_UTF_16_OR_32):
+        raise DefectiveFileError("file_not_utf8", "is UTF-16 or UTF-32: write it as UTF-8")
+    words = head.removeprefix(UTF_8_MARK).lstrip().lower()
+    if words.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise _not_its_name("HTML or XML (often an error page saved as the file)", expected)
+    if head.count(b"\0") * 10 > len(head):
+        raise _not_its_name("binary", expected)
+    first_line = words.split(b"\n", 1)[0].strip()
+    if file.format == "ndjson" and first_line in (b"[", b"{"):
+        raise _not_its_name("one JSON document over many lines", expected)
+
+
+def _known(head: bytes) -> str | None:
+    return next((kind for first, kind in _KNOWN_BY_FIRST_BYTES if head.startswith(first)), None)
+
+
+def _not_its_name(kind: str, expected: str) -> DefectiveFileError:
+    return DefectiveFileError(
+        "file_not_its_name", f"is {kind} though its name says {expected}: land the right file"
+    )
+
+
+def cut_short() -> DefectiveFileError:
+    """The refusal of a text whose last line has no end."""
+    return DefectiveFileError(
+        "file_truncated",
+        "ends within a line, so it may be cut short: land it again, or put its .sha256 beside it",
+    )
+
+
+def plain_text(stream: IO[bytes], file: LandedFile) -> IO[bytes]:
+    """The file's text from its first byte, unpacked where it is gzip; read it with `read_text`."""
+    stream.seek(0)
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb")) if file.gzipped else stream
+
+
+def read_text(text: IO[bytes], size: int, *, line: bool = False) -> bytes:
+    """Up to `size` bytes, or up to the first line end in them; a damaged gzip stream is refused."""
+    try:
+        return text.readline(size) if line else text.read(size)
+    except EOFError as error:
+        raise DefectiveFileError(
+            "file_truncated", "ends within its gzip stream: land it again"
+        ) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DefectiveFileError(
+            "file_corrupt", "has a damaged gzip stream: land it again"
+        ) from error
+    except OSError as error:
+        raise _unreadable(error) from error

@@ -1,0 +1,56 @@
+"""Rows of a Parquet file: whatever widths its numbers have, they become the contract's types."""
+
+from pathlib import Path
+
+from sources.contract import Column, Table
+from sources.csv_rows import check_names
+from sources.landing import DefectiveFileError
+from sources.sql import file_literal, json_object, name
+from sources.verdict import Reading
+
+_NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
+
+
+def parquet_rows(table: Table, path: Path, types: dict[str, str]) -> Reading:
+    """Rows of the file whose columns have the DuckDB types `types`.
+
+    Every value goes by its shortest exact text, so that a price kept as a double of 12.34 is
+    12.34. A row as it came is its JSON.
+    """
+    check_names(table, list(types))
+    if "file_row_number" in types:
+        raise DefectiveFileError(
+            "file_columns_repeated", "has a column file_row_number, a reserved name: rename it"
+        )
+    struct = "struct_pack(" + ", ".join(f"{name(c)} := {name(c)}" for c in types) + ")"
+    return Reading(
+        relation=f"read_parquet({file_literal(path)}, file_row_number = true)",
+        texts={c.name: _text(c, types[c.name]) for c in table.columns if c.name in types},
+        line="file_row_number + 1",
+        row=f"coalesce(try(cast(to_json({struct}) as varchar)), cast({struct} as varchar))",
+        extra=json_object(
+            {
+                column: f"cast(to_json({name(column)}) as varchar)"
+                for column in types
+                if column not in table.column_names
+            }
+        ),
+    )
+
+
+def _text(column: Column, sql_type: str) -> str:
+    """SQL for the text of a column; a type that holds no such value refuses the file."""
+    if column.type == "object":
+        as_json = sql_type not in ("VARCHAR", "JSON")
+        value = f"to_json({name(column.name)})" if as_json else name(column.name)
+        return f"cast({value} as varchar)"
+    if sql_type == "BLOB" or sql_type.endswith("]") or sql_type.startswith(_NESTED):
+        raise DefectiveFileError(
+            "file_column_type", f"has {column.name} as {sql_type}: write it as a text"
+        )
+    if column.type == "timestamp" and sql_type in ("TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS"):
+        raise DefectiveFileError(
+            "file_column_type",
+            f"has {column.name} as a time without zone: write it as UTC (isAdjustedToUTC)",
+        )
+    return f"cast({name(column.name)} as varchar)"

@@ -1,0 +1,124 @@
+"""Where things lie in the data directory, and how a file gets there whole or not at all.
+
+The only module of this room that joins paths: an object store needs another one of these, nothing
+else.
+"""
+
+import logging
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sources.contract import SourceError, Table
+
+_log = logging.getLogger(__name__)
+
+# A loader touches its temporary file all the while it writes; one that nobody has touched for an
+# hour belongs to a process that was killed.
+_ABANDONED_AFTER_SECONDS = 3600
+_TEMPORARY = ".tmp"
+
+
+class Store:
+    """The data directory. Every name a file gets is unique to its content, so writers never meet."""
+
+    def __init__(self, data: Path) -> None:
+        # Absolute, so that views and readers don't depend on where a process was started.
+        self.data = data.absolute()
+        self.landing = self.data / "landing"
+
+    def landed_folder(self, table: Table) -> Path:
+        """Where the table's files land."""
+        return self.landing / table.source / table.name
+
+    def raw_folder(self, table: Table) -> Path:
+        """Where the table's typed rows lie, one Parquet file for each landed content."""
+        return self.data / "raw" / table.source / table.name
+
+    def quarantine_folder(self, table: Table) -> Path:
+        """Where the table's refused rows and files are written down."""
+        return self.data / "quarantine" / table.source / table.name
+
+    def raw_file(self, table: Table, digest: str) -> Path:
+        """The typed rows of one landed content; it exists once that content has been loaded."""
+        return self.raw_folder(table) / f"{digest}.parquet"
+
+    def quarantine_file(self, table: Table, digest: str) -> Path:
+        """What was refused of one landed content."""
+        return self.quarantine_folder(table) / f"{digest}.parquet"
+
+    def schema_file(self, table: Table) -> Path:
+        """An empty Parquet file with the contract's columns, so that a table always has a shape."""
+        return self.raw_folder(table) / "_schema.parquet"
+
+    def prepare(self, table: Table) -> None:
+        """Make the table's folders and clear away what killed loads left in them."""
+        for folder in (self.raw_folder(table), self.quarantine_folder(table)):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                if not os.access(folder, os.W_OK | os.X_OK):
+                    raise PermissionError(13, "Permission denied")
+            except OSError as error:
+                raise unwritable(folder, error) from error
+            _clear_abandoned(folder)
+
+
+def _clear_abandoned(folder: Path) -> None:
+    before = time.time() - _ABANDONED_AFTER_SECONDS
+    for path in folder.glob(f".*{_TEMPORARY}"):
+        try:
+            if path.stat().st_mtime < before:
+                path.unlink()
+                _log.info("Removed %s, left by a load that was killed.", path.name)
+        except FileNotFoundError:  # another process cleared it first
+            continue
+
+
+@contextmanager
+def replacing(final: Path) -> Iterator[Path]:
+    """A temporary file beside `final` that takes its place, whole and on disk, when the block ends.
+
+    After an error, or a kill at any moment, `final` is what it was before.
+    """
+    temporary = final.with_name(f".{final.stem}.{uuid.uuid4().hex}{_TEMPORARY}")
+    try:
+        yield temporary
+        commit(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def commit(temporary: Path, final: Path) -> None:
+    """Put the finished temporary file in place and make that survive a power cut."""
+    try:
+        _sync(temporary)
+        temporary.replace(final)
+        _sync(final.parent)
+    except OSError as error:
+        raise unwritable(final.parent, error) from error
+
+
+def remove(path: Path) -> None:
+    """Delete a file, if it is there, and make that survive a power cut."""
+    if path.exists():
+        path.unlink(missing_ok=True)
+        _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def unwritable(folder: Path, error: OSError) -> SourceError:
+    """The error for a data directory that takes no files."""
+    return SourceError(
+        f"{folder} can't be written ({error.strerror or error}): give the user who runs Perennial "
+        "the right to write there, or point PERENNIAL_DATA at another folder."
+    )

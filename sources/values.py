@@ -1,0 +1,156 @@
+"""How a landed text becomes a typed value: one SQL expression a type, null where it can't be read.
+
+Every format is read as text first and cast here, so that money never passes through a binary float
+and a value that can't be read is told apart from one that isn't there.
+"""
+
+from dataclasses import dataclass
+
+from sources.contract import Column, ColumnType
+
+# A text longer than this is no name, id or address; a JSON object has the row's own limit.
+MAX_TEXT_BYTES = 2_000
+
+_CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?"
+_OFFSET = r"([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)"
+# DuckDB's cast wants seconds, an upper-case T and Z, and nothing between clock and offset.
+_MINUTES_ONLY = r"^(.{10}).([0-9]{2}:[0-9]{2})($|[Zz+-].*)"
+
+
+def _clock(text: str) -> str:
+    """An ISO time in the one spelling that DuckDB's cast takes."""
+    return f"upper(regexp_replace({text}, '{_MINUTES_ONLY}', '\\1T\\2:00\\3'))"
+
+
+def _timestamp(text: str) -> str:
+    # Nearly every time ends in Z and casts at once; the pattern costs more than the cast.
+    return f"""case
+        when ends_with({text}, 'Z') and strlen({text}) between 20 and 30
+            then try_cast({text} as timestamptz)
+        when regexp_full_match({text}, '{_CLOCK}{_OFFSET}')
+            then try_cast({_clock(text)} as timestamptz)
+    end"""
+
+
+def _local_timestamp(text: str) -> str:
+    return f"""case
+        when regexp_full_match({text}, '{_CLOCK}{_OFFSET}?')
+            and try_cast({_clock(text)} as timestamptz) is not null
+            then {_clock(text)}
+    end"""
+
+
+def _date(text: str) -> str:
+    # Writers without a date type (spreadsheets, pandas) add a midnight.
+    pattern = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]00:00:00([.]0+)?Z?)?"
+    return f"""case
+        when regexp_full_match({text}, '{pattern}') then try_cast(left({text}, 10) as date)
+    end"""
+
+
+def _integer(text: str) -> str:
+    # try_cast would round 1.5 to 2 and read 0x10 as 16. Writers with one number type add .0.
+    return f"""case
+        when regexp_full_match(trim({text}), '[+-]?[0-9]+([.]0+)?')
+            then try_cast({text} as bigint)
+    end"""
+
+
+def _amount(text: str) -> str:
+    # DuckDB reads 1_000 as a thousand. Digits after the fourth are rounded, half away from zero.
+    return f"case when not contains({text}, '_') then try_cast({text} as decimal(18, 4)) end"
+
+
+def _coordinate(text: str) -> str:
+    return f"case when isfinite(try_cast({text} as double)) then try_cast({text} as double) end"
+
+
+def _boolean(text: str) -> str:
+    return f"case lower(trim({text})) when 'true' then true when 'false' then false end"
+
+
+def _text(text: str) -> str:
+    return f"case when strlen({text}) <= {MAX_TEXT_BYTES} and not contains({text}, chr(0)) then {text} end"
+
+
+def _object(text: str) -> str:
+    # JSON has no NaN and no Infinity, though DuckDB's parser takes them. The words are looked for
+    # first, as they are rare; then again outside of strings, as a product may be called Infinity.
+    words = f"cast({text} as varchar)"
+    bare = f"""regexp_replace({words}, '"(?:[^"\\\\]|\\\\.)*"', '""', 'g')"""
+    return f"""case
+        when not starts_with({words}, '{{') then null
+        when not (contains({words}, 'NaN') or contains({words}, 'Infinity')) then {text}
+        when not regexp_matches({bare}, 'NaN|Infinity') then {text}
+    end"""
+
+
+def _unparsed_object(text: str) -> str:
+    return _object(f"case when json_valid({text}) then cast({text} as json) end")
+
+
+@dataclass(frozen=True)
+class _Reading:
+    sql_type: str
+    rule: str
+    problem: str
+
+
+_READINGS: dict[ColumnType, _Reading] = {
+    "text": _Reading(
+        "varchar",
+        "invalid_text",
+        f"is longer than {MAX_TEXT_BYTES} bytes, holds a NUL character or isn't a text",
+    ),
+    "amount": _Reading(
+        "decimal(18, 4)",
+        "invalid_amount",
+        "isn't a decimal number with at most 14 digits before the point",
+    ),
+    "integer": _Reading("bigint", "invalid_integer", "isn't a whole number"),
+    "coordinate": _Reading("double", "invalid_coordinate", "isn't a number of degrees"),
+    "boolean": _Reading("boolean", "invalid_boolean", "is neither true, false nor empty"),
+    "date": _Reading("date", "invalid_date", "isn't a date of the calendar as YYYY-MM-DD"),
+    "timestamp": _Reading(
+        "timestamptz", "invalid_timestamp", "isn't an ISO 8601 time with its offset"
+    ),
+    "local_timestamp": _Reading("varchar", "invalid_timestamp", "isn't an ISO 8601 time"),
+    "object": _Reading("json", "invalid_object", "isn't a JSON object of JSON values"),
+}
+
+_CASTS = {
+    "text": _text,
+    "amount": _amount,
+    "integer": _integer,
+    "coordinate": _coordinate,
+    "boolean": _boolean,
+    "date": _date,
+    "timestamp": _timestamp,
+    "local_timestamp": _local_timestamp,
+    "object": _object,
+}
+
+
+def sql_type(column: Column) -> str:
+    """The column's type in raw Parquet."""
+    return _READINGS[column.type].sql_type
+
+
+def typed(column: Column, text: str, *, parsed: bool) -> str:
+    """SQL that reads the column from the SQL expression `text`, null where it can't be read.
+
+    `parsed`: the text of an object is of type JSON already.
+    """
+    if column.type == "object" and not parsed:
+        return _unparsed_object(text)
+    return _CASTS[column.type](text)
+
+
+def rule_of(column: Column) -> str:
+    """The name of the rule that a value breaks which can't be read as the column's type."""
+    return _READINGS[column.type].rule
+
+
+def problem_of(column: Column) -> str:
+    """What is wrong with such a value, to stand after the column's name."""
+    return _READINGS[column.type].problem

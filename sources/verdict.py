@@ -1,0 +1,190 @@
+"""Which rows keep the contract, and which rule each of the others breaks: one SQL for every format.
+
+A `Reading` says how a format yields the text of each column; from there on all formats are one.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sources.contract import Column, Table
+from sources.lines import ODD_ROWS
+from sources.sql import cases, literal, name
+from sources.values import problem_of, rule_of, sql_type, typed
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A condition over the columns at hand under which a row is refused, and how it is said."""
+
+    sql: str
+    rule: str
+    message: str
+
+
+# What a row read from `lines` is as it came: without its line end.
+SOURCE_ROW = "rtrim(_row, chr(13) || chr(10))"
+ODD_ROW_FAULTS = tuple(
+    Fault(f"_odd = {code}", rule, message) for code, (rule, message) in ODD_ROWS.items()
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How rows come out of a landed file.
+
+    `relation`: a from-clause. `texts`: SQL for the text of each contract column that the file has.
+    `line`, `row`, `extra`: SQL for the row's line, the row as it came, and a JSON text of what the
+    contract doesn't know. `faults`: what only this format can break, over the relation's columns.
+    `has_json`: the texts of objects are of type JSON already, so parsed once and not again.
+    """
+
+    relation: str
+    texts: dict[str, str]
+    line: str
+    row: str
+    extra: str = "null"
+    faults: tuple[Fault, ...] = ()
+    has_json: bool = False
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What every row of one load is marked with."""
+
+    landed_file: str
+    loaded_at: datetime
+
+    @property
+    def loaded_at_sql(self) -> str:
+        """`loaded_at` as SQL."""
+        return f"timestamptz {literal(self.loaded_at.isoformat())}"
+
+
+def good_rows(table: Table, reading: Reading, stamp: Stamp, *, all_or_none: bool = False) -> str:
+    """SQL for the rows of raw. `all_or_none`: the first refused row is an error, to stop at once."""
+    kept = "_fault is null"
+    if all_or_none:
+        kept = f"case when {kept} then true else error('a row is refused') end"
+    columns = ", ".join(name(column.name) for column in table.columns)
+    return f"""{_judged(table, reading)}
+        select {columns}, cast(_extra as json) as _extra, cast(_line as bigint) as _line,
+            {literal(stamp.landed_file)} as _landed_file, {stamp.loaded_at_sql} as _loaded_at,
+            false as _is_deleted
+        from judged where {kept}"""
+
+
+def refused_rows(table: Table, reading: Reading, stamp: Stamp) -> str:
+    """SQL for the rows of quarantine."""
+    faults = _faults(table, reading)
+    rules = ", ".join(literal(fault.rule) for fault in faults)
+    messages = ", ".join(literal(fault.message) for fault in faults)
+    return f"""{_judged(table, reading)}
+        select {literal(stamp.landed_file)} as landed_file, cast(_line as bigint) as line,
+            ([{rules}])[_fault] as rule, ([{messages}])[_fault] as message,
+            cast(_source_row as varchar) as "row", {stamp.loaded_at_sql} as loaded_at
+        from judged where _fault is not null"""
+
+
+def refused_file(rule: str, message: str, stamp: Stamp) -> str:
+    """SQL for the one row that quarantine keeps of a file refused whole."""
+    return f"""select {literal(stamp.landed_file)} as landed_file, cast(null as bigint) as line,
+        {literal(rule)} as rule, {literal("the file " + message)} as message,
+        cast(null as varchar) as "row", {stamp.loaded_at_sql} as loaded_at"""
+
+
+def empty_table(table: Table) -> str:
+    """SQL for raw's columns and types, without a row."""
+    columns = ", ".join(f"cast(null as {sql_type(c)}) as {name(c.name)}" for c in table.columns)
+    return f"""select {columns}, cast(null as json) as _extra, cast(null as bigint) as _line,
+        cast(null as varchar) as _landed_file, cast(null as timestamptz) as _loaded_at,
+        cast(null as boolean) as _is_deleted
+        limit 0"""
+
+
+def _text_name(column: Column) -> str:
+    return name(f"_text_{column.name}")
+
+
+def _own_name(column: Column) -> str:
+    """Where a column that can be computed keeps what the row itself said."""
+    return name(f"_own_{column.name}") if column.otherwise else name(column.name)
+
+
+def _judged(table: Table, reading: Reading) -> str:
+    texts = ",\n".join(f"{_text(c, reading)} as {_text_name(c)}" for c in table.columns)
+    values = ",\n".join(
+        f"cast({typed(c, _text_name(c), parsed=reading.has_json)} as {sql_type(c)}) as {_own_name(c)}"
+        for c in table.columns
+    )
+    computed = "".join(
+        f", coalesce({_own_name(c)}, {c.otherwise}) as {name(c.name)}"
+        for c in table.columns
+        if c.otherwise
+    )
+    return f"""with texts as (
+            select {reading.line} as _line, {reading.row} as _source_row,
+                {reading.extra} as _extra,
+                {cases([fault.sql for fault in reading.faults])} as _format_fault,
+                {texts}
+            from {reading.relation}
+        ),
+        valued as (select *, {values} from texts),
+        completed as (select *{computed} from valued),
+        judged as (
+            select *, {cases([fault.sql for fault in _faults(table, reading)])} as _fault
+            from completed
+        )"""
+
+
+def _text(column: Column, reading: Reading) -> str:
+    """SQL for the column's text; null where it is empty, which means unknown.
+
+    PHP writes an object without members as [], and some clients as an empty text.
+    """
+    text = reading.texts.get(column.name, "null::varchar")
+    if column.type == "object" and reading.has_json:
+        return f"case when cast({text} as varchar) not in ('[]', '\"\"') then {text} end"
+    return f"nullif({text}, '')"
+
+
+def _faults(table: Table, reading: Reading) -> list[Fault]:
+    """Everything that can be wrong with a row, the most telling first."""
+    format_faults = [
+        Fault(f"_format_fault = {number}", fault.rule, fault.message)
+        for number, fault in enumerate(reading.faults, start=1)
+    ]
+    row_rules = [
+        Fault(f"not ({rule.sql})", rule.name, f"breaks the rule that {rule.description}")
+        for rule in table.rules
+    ]
+    columns = [fault for column in table.columns for fault in _column_faults(column)]
+    return [*format_faults, *columns, *row_rules]
+
+
+def _column_faults(column: Column) -> list[Fault]:
+    text, value = _text_name(column), name(column.name)
+    present = f"{text} is not null" if column.type == "object" else f"trim({text}) <> ''"
+    faults = [
+        Fault(
+            # A value of its own that can't be read isn't made good by a computed one.
+            f"{_own_name(column)} is null and {present}",
+            rule_of(column),
+            f"{column.name} {problem_of(column)}",
+        )
+    ]
+    if column.required:
+        blank = f"{value} is null"
+        computed = f" and can't be computed as {column.otherwise}" if column.otherwise else ""
+        if column.type == "text":
+            blank += f" or trim({value}) = ''"
+        faults.append(Fault(blank, "missing_value", f"{column.name} is required{computed}"))
+    if column.allowed:
+        known = ", ".join(literal(allowed) for allowed in column.allowed)
+        faults.append(
+            Fault(
+                f"{value} not in ({known})",
+                "unknown_value",
+                f"{column.name} is none of {', '.join(column.allowed)}",
+            )
+        )
+    return faults

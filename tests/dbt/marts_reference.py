@@ -1,0 +1,147 @@
+"""The steering marts computed a second time: one person and one day at a time, in exact fractions.
+
+Slow and plain on purpose. Thresholds are read from the same seeds and vars that the queries read.
+"""
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from fractions import Fraction
+from functools import cache
+from itertools import groupby
+
+from marts_world import PROJECT, TODAY, World, defaults
+
+ONE_DAY = timedelta(days=1)
+
+
+@cache
+def seed(name: str) -> list[dict[str, str]]:
+    """Return the rows of a seed."""
+    with (PROJECT / "seeds" / "marts" / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@dataclass(frozen=True)
+class Period:
+    """An unbroken stay in a stage."""
+
+    profile_id: str
+    stage: str
+    started_on: date
+    ended_on: date | None
+    previous_stage: str | None
+
+
+def churn_factor(days: list[date]) -> Fraction | None:
+    """Days since the last purchase in units of the mean gap."""
+    if len(days) < 2:
+        return None
+    mean = Fraction((days[-1] - days[0]).days, len(days) - 1)
+    return max((TODAY - days[-1]).days, 0) / mean
+
+
+def border(stage: str, known: list[date]) -> date:
+    """The first day of a stage after the last of the known purchase days, if none follows."""
+    (rule,) = (row for row in seed("lifecycle_thresholds") if row["stage"] == stage)
+    if len(known) < defaults()["lifecycle_rhythm_purchase_days"]:
+        return known[-1] + timedelta(days=int(rule["days_without_rhythm"]))
+    mean = Fraction((known[-1] - known[0]).days, len(known) - 1)
+    days = math.ceil(Fraction(rule["churn_factor_from"]) * mean)
+    return known[-1] + timedelta(days=min(max(days, int(rule["days_from"])), int(rule["days_to"])))
+
+
+def stages_by_day(world: World, person: str) -> dict[date, str]:
+    """The stage of a person at the end of each day, from the first known day to today."""
+    days = world.histories.get(person, [])
+    return dict(_walk(days, world.reachable.get(person)))
+
+
+def _walk(days: list[date], reachable_on: date | None) -> Iterator[tuple[date, str]]:
+    starts = [day for day in (reachable_on, *(min(day, TODAY) for day in days)) if day]
+    day = min(starts, default=TODAY + ONE_DAY)
+    borders = [
+        (border("at_risk", days[: n + 1]), border("churned", days[: n + 1]))
+        for n in range(len(days))
+    ]
+    while day <= TODAY:
+        count = sum(min(bought, TODAY) <= day for bought in days)
+        yield day, _stage(day, days[:count], borders[:count])
+        day += ONE_DAY
+
+
+def _stage(day: date, known: list[date], borders: list[tuple[date, date]]) -> str:
+    if not known:
+        return "subscriber"
+    at_risk_on, churned_on = borders[-1]
+    comebacks = [
+        bought
+        for bought, (_, was_churned_on) in zip(known[1:], borders, strict=False)
+        if bought >= was_churned_on
+    ]
+    if day >= churned_on:
+        return "churned"
+    if comebacks:
+        grace, began, length = (
+            "reactivated",
+            comebacks[-1],
+            defaults()["lifecycle_reactivated_days"],
+        )
+    else:
+        grace, began, length = "new", known[0], defaults()["lifecycle_new_days"]
+    if day < began + timedelta(days=length):
+        return grace
+    return "at_risk" if day >= at_risk_on else "active"
+
+
+def periods(world: World) -> set[Period]:
+    """Every stay of every person, from their stages day by day."""
+    found = set()
+    for person in world.histories.keys() | world.reachable.keys():
+        stays = [
+            (stage, next(iter(days))[0])
+            for stage, days in groupby(stages_by_day(world, person).items(), lambda item: item[1])
+        ]
+        for number, (stage, started_on) in enumerate(stays):
+            ended_on = stays[number + 1][1] if number + 1 < len(stays) else None
+            previous = stays[number - 1][0] if number else None
+            found.add(Period(person, stage, started_on, ended_on, previous))
+    return found
+
+
+def slowdown(days: list[date]) -> tuple[Fraction | None, str]:
+    """Change of the purchase rate, and how severe it is."""
+    numbers = defaults()
+    recent_after = TODAY - timedelta(days=numbers["frequency_recent_days"])
+    earlier_after = recent_after - timedelta(days=numbers["frequency_earlier_days"])
+    known_days = (recent_after - max(days[0], earlier_after)).days
+    recent = sum(day > recent_after for day in days)
+    earlier = sum(earlier_after < day <= recent_after for day in days[1:])
+    if known_days < numbers["frequency_earlier_days_at_least"] or not earlier:
+        return None, "none"
+    rate = Fraction(earlier, known_days)
+    expected = rate * numbers["frequency_recent_days"]
+    change = recent / expected - 1
+    severity = "none"
+    for rule in seed("drop_severities"):
+        if (
+            change <= Fraction(rule["frequency_change_to"])
+            and earlier >= int(rule["earlier_purchase_days_from"])
+            and expected >= Fraction(rule["expected_purchase_days_from"])
+        ):
+            severity = rule["drop_severity"]
+    return change, severity
+
+
+def incentive_tier(severity: str, factor: Fraction | None) -> str:
+    """The tier of a severity and a churn factor."""
+    tier = ""
+    for rule in seed("incentive_tiers"):
+        lowest = rule["churn_factor_from"]
+        if rule["drop_severity"] != severity or (factor is None) != (lowest == ""):
+            continue
+        if factor is None or factor >= Fraction(lowest):
+            tier = rule["incentive_tier"]
+    return tier

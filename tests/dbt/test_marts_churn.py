@@ -1,0 +1,184 @@
+"""Churn factors, slowdowns and estimates against a second computation."""
+
+from collections import defaultdict
+from datetime import date, timedelta
+from fractions import Fraction
+from pathlib import Path
+
+import duckdb
+import marts_reference as reference
+import numpy as np
+import pytest
+from marts_world import (
+    MARTS,
+    TODAY,
+    World,
+    build,
+    days_ago,
+    defaults,
+    random_histories,
+    rows,
+    write,
+)
+
+HORIZON = defaults()["return_horizon_days"]
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    made = random_histories(600, seed=7)
+    # Each side of every border of a tier and of a severity.
+    for number, rule in enumerate(reference.seed("incentive_tiers")):
+        if not rule["churn_factor_from"]:
+            continue
+        silence = int(10 * Fraction(rule["churn_factor_from"]))
+        for shift in (-1, 0, 1):
+            if silence + shift >= 0:
+                ages = (silence + shift, silence + shift + 10, silence + shift + 20)
+                made[f"tier_{number}_{shift}"] = days_ago(*ages)
+    for recent in range(8):
+        early = range(61, 361, 10)
+        made[f"slowed_{recent}"] = days_ago(*range(0, 7 * recent, 7), *early)
+    made["sells_tomorrow"] = [TODAY - timedelta(days=3), TODAY + timedelta(days=1)]
+    return World(made, {})
+
+
+@pytest.fixture(scope="module")
+def warehouse(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("churn") / "warehouse.duckdb"
+    write(path, world)
+    build(path, "path:seeds/marts fqn:perennial.marts.churn")
+    return path
+
+
+def test_every_churn_factor_is_that_of_a_second_computation(world: World, warehouse: Path) -> None:
+    found = rows(
+        warehouse,
+        "select profile_id, as_of, purchase_days, first_purchase_on, last_purchase_on, "
+        "days_since_last_purchase, mean_days_between_purchases, churn_factor "
+        "from marts.churn_factors",
+    )
+    expected = {}
+    for person, days in world.histories.items():
+        silence = max((TODAY - days[-1]).days, 0)
+        mean = (days[-1] - days[0]).days / (len(days) - 1) if len(days) > 1 else None
+        factor = None if mean is None else silence / mean
+        expected[person] = (TODAY, len(days), days[0], days[-1], silence, mean, factor)
+    assert {row[0]: row[1:] for row in found} == expected
+    assert len(found) == len(expected) > 600
+
+
+def test_every_drop_and_its_incentive_are_those_of_a_second_computation(
+    world: World, warehouse: Path
+) -> None:
+    found = rows(
+        warehouse,
+        "select profile_id, frequency_change, drop_severity, incentive_tier "
+        "from marts.churn_factors",
+    )
+    seen = set()
+    for person, change, severity, tier in found:
+        days = world.histories[person]
+        expected_change, expected_severity = reference.slowdown(days)
+        expected_tier = reference.incentive_tier(severity, reference.churn_factor(days))
+        assert (severity, tier) == (expected_severity, expected_tier), person
+        assert change == pytest.approx(expected_change and float(expected_change)), person
+        seen.add((severity, tier))
+    # Every severity and every tier was really met.
+    assert {severity for severity, _ in seen} == {"none", "moderate", "severe"}
+    assert {tier for _, tier in seen} == {"none", "small", "medium", "large"}
+
+
+def _band(dimension: str, value: int) -> str:
+    bands = [row for row in reference.seed("return_bands") if row["dimension"] == dimension]
+    return max(
+        (row for row in bands if int(row["value_from"]) <= value),
+        key=lambda row: int(row["value_from"]),
+    )["band"]
+
+
+def _cell(days: list[date], seen_on: date) -> tuple[str, str]:
+    lookback = seen_on - timedelta(days=defaults()["return_lookback_days"])
+    silence = max((seen_on - days[-1]).days, 0)
+    return _band("recency", silence), _band("frequency", sum(day > lookback for day in days))
+
+
+def test_every_estimate_is_what_became_of_people_alike(world: World, warehouse: Path) -> None:
+    weight = defaults()["return_smoothing_people"]
+    ago = TODAY - timedelta(days=HORIZON)
+    outcomes = defaultdict(list)
+    for days in world.histories.values():
+        if known := [day for day in days if day <= ago]:
+            outcomes[_cell(known, ago)].append(len(days) - len(known))
+
+    def smoothed(counts: list[int], towards: Fraction) -> Fraction:
+        return (sum(counts) + weight * towards) / (len(counts) + weight)
+
+    def estimate(cell: tuple[str, str], *, is_probability: bool) -> float:
+        def of(*bands: str) -> list[int]:
+            chosen = [n for key, each in outcomes.items() if set(bands) <= set(key) for n in each]
+            return [min(n, 1) for n in chosen] if is_probability else chosen
+
+        everybody = Fraction(sum(of()), len(of()))
+        return float(smoothed(of(*cell), smoothed(of(cell[0]), everybody)))
+
+    found = rows(
+        warehouse,
+        "select profile_id, return_probability, expected_purchases from marts.churn_factors",
+    )
+    for person, probability, purchases in found:
+        cell = _cell(world.histories[person], TODAY)
+        assert probability == pytest.approx(estimate(cell, is_probability=True)), person
+        assert purchases == pytest.approx(estimate(cell, is_probability=False)), person
+
+
+def test_return_probability_holds_what_it_says_and_ranks_better_than_the_factor(
+    tmp_path: Path,
+) -> None:
+    """5,000 people who buy at random, each at a rate of their own, until they leave for good."""
+    random = np.random.default_rng(11)
+    histories, returned = {}, {}
+    for number in range(5000):
+        first = int(random.integers(1, 700))
+        rate, lifetime = random.gamma(0.7, 1 / 14), random.exponential(400)
+        ages = first - np.cumsum(random.exponential(1 / rate, size=400)).round()
+        bought = {first, *(int(age) for age in ages if age > first - lifetime)}
+        histories[str(number)] = days_ago(*(age for age in bought if age >= 0))
+        returned[str(number)] = any(-HORIZON <= age < 0 for age in bought)
+    path = tmp_path / "warehouse.duckdb"
+    write(path, World(histories, {}))
+    build(path, "path:seeds/marts fqn:perennial.marts.churn")
+    found = rows(
+        path,
+        "select profile_id, return_probability, churn_factor from marts.churn_factors",
+    )
+    happened = np.array([returned[person] for person, _, _ in found])
+    said = np.array([probability for _, probability, _ in found])
+    for tenth in np.array_split(np.argsort(said, kind="stable"), 10):
+        assert said[tenth].mean() == pytest.approx(happened[tenth].mean(), abs=0.06)
+    known = np.array([factor is not None for _, _, factor in found])
+    factors = np.array([factor for _, _, factor in found if factor is not None])
+    by_estimate = _area_under_curve(said[known], happened[known])
+    assert by_estimate > _area_under_curve(-factors, happened[known])
+    assert by_estimate > 0.75
+
+
+def _area_under_curve(score: np.ndarray, happened: np.ndarray) -> float:
+    higher = score[happened][:, None] > score[~happened][None, :]
+    equal = score[happened][:, None] == score[~happened][None, :]
+    return float(higher.mean() + equal.mean() / 2)
+
+
+def test_a_new_number_in_a_seed_moves_people_without_touching_a_query(
+    world: World, tmp_path: Path
+) -> None:
+    """A marketer asks for less before calling a drop moderate: more people have one."""
+    path = tmp_path / "warehouse.duckdb"
+    write(path, world)
+    build(path, MARTS)
+    count = "select count(*) from marts.churn_factors where drop_severity <> 'none'"
+    ((before,),) = rows(path, count)
+    with duckdb.connect(path) as connection:
+        connection.execute("update marts.drop_severities set frequency_change_to = -0.10")
+    build(path, "purchase_slowdowns churn_factors")
+    assert rows(path, count)[0][0] > before > 0

@@ -1,0 +1,83 @@
+"""A bad build is neither published nor sent, whichever way somebody tries."""
+
+import pytest
+
+from tests.e2e.house import House
+
+FUTURE = "2031-01-01T10:00:00"
+
+
+def _plant(house: House, stage: str) -> None:
+    """Land a file that breaks a critical rule of one gated stage."""
+    folder = house.data / "landing/pos/receipt_lines"
+    header = (
+        "receipt_id,store_id,register_id,sold_at,line_no,product_id,product_name,category,quantity,"
+        "unit_price,discount_amount,line_amount,currency,promo_code,loyalty_id,email,phone,"
+        "payment_card_hash,original_receipt_id\n"
+    )
+    # Far more receipts with a wrong clock than the whole landing zone has.
+    rows = "".join(
+        f"future-{i},S1,1,{FUTURE},1,P1,Milk,Dairy,1,1.00,0,1.00,EUR,,,,,,\n" for i in range(40_000)
+    )
+    (folder / f"defect-{stage}.csv").write_text(header + rows, encoding="utf-8")
+
+
+@pytest.fixture
+def closed(house: House) -> tuple[House, str]:
+    """A house whose newest build closed a gate; and what was published before."""
+    before = house.published_bytes()
+    _plant(house, "raw")
+    done = house.run("run")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    return house, before
+
+
+def test_a_closed_gate_leaves_the_published_file_byte_for_byte(closed: tuple[House, str]) -> None:
+    house, before = closed
+    assert house.published_bytes() == before
+
+
+def test_status_names_the_gate_that_closed(closed: tuple[House, str]) -> None:
+    house, _ = closed
+    newest = house.document("status")["attempts"][0]
+    assert newest["outcome"] == "closed"
+    assert any("raw/pos_receipt_lines" in gate for gate in newest["closed_gates"])
+
+
+def test_publish_refuses_after_a_closed_gate(closed: tuple[House, str]) -> None:
+    house, _ = closed
+    done = house.run("publish", "--channel", "file")
+    assert done.returncode != 0
+    assert "closed" in done.stderr
+    assert not list((house.data / "channels").rglob("*.csv"))
+
+
+def test_a_manual_materialisation_after_a_closed_gate_sends_nothing(
+    closed: tuple[House, str],
+) -> None:
+    """Pressing Materialize on a channel asset in the UI is this run."""
+    house, _ = closed
+    script = (
+        "from dagster_project.settings import load\n"
+        "from dagster_project.defs.runs import execute\n"
+        "result = execute('deliver', load(), select=[['channels', 'file', 'first_purchase']])\n"
+        "assert not result.success\n"
+        "print(list(result.failures.values())[0])\n"
+    )
+    done = house.python(script)
+    assert done.returncode == 0, done.stderr
+    assert "closed" in done.stdout
+    assert not list((house.data / "channels").rglob("*.csv"))
+    assert house.document("status")["syncs"] == []
+
+
+def test_the_next_good_build_opens_the_way_again(closed: tuple[House, str]) -> None:
+    house, _ = closed
+    (house.data / "landing/pos/receipt_lines/defect-raw.csv").unlink()
+    for parquet in (house.data / "raw/pos/receipt_lines").glob("*.parquet"):
+        if parquet.stat().st_mtime > house.published.stat().st_mtime:
+            parquet.unlink()
+    house.succeed("run")
+    house.succeed("publish", "--channel", "file")
+    assert list((house.data / "channels").rglob("*.csv"))

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from sources.contract import SourceError
 
 from dagster_project import console, demo, settings, views
 from dagster_project.errors import PerennialError
+from sources.contract import SourceError
 
 if TYPE_CHECKING:
     from dagster_project.defs.runs import RunResult

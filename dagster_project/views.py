@@ -27,8 +27,13 @@ def follow(progress: console.Progress) -> "Callable[[DagsterEvent], None]":
         elif event.is_step_materialization and event.asset_key:
             progress.count("tables")
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
-            passed = event.asset_check_evaluation_data.passed
-            progress.count("checks passed" if passed else "[red]checks failed[/red]")
+            check = event.asset_check_evaluation_data
+            progress.count("checks passed" if check.passed else "[red]checks failed[/red]")
+            if not check.passed:
+                name = check.asset_key.to_user_string()
+                progress.note(
+                    f"  [red]closed[/red] {name}: {check.description or check.check_name}"
+                )
 
     return listen
 

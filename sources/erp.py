@@ -56,7 +56,9 @@ ORDERS = Table(
         Column("order_id", "text", "The order's id in the ERP.", required=True),
         Column("customer_id", "text", "Who ordered; empty for a guest."),
         Column("ordered_at", "timestamp", "When it was ordered.", required=True),
-        Column("channel", "text", "Where it was ordered.", allowed=("web", "app", "phone", "store")),
+        Column(
+            "channel", "text", "Where it was ordered.", allowed=("web", "app", "phone", "store")
+        ),
         Column(
             "status",
             "text",
@@ -110,7 +112,9 @@ RETURNS = Table(
         Column("order_id", "text", "The order that it undoes a part of."),
         Column("product_id", "text", "What came back."),
         Column("quantity", "amount", "How much of it, as a positive number."),
-        Column("refund_amount", "amount", "What is paid back, as a positive number.", required=True),
+        Column(
+            "refund_amount", "amount", "What is paid back, as a positive number.", required=True
+        ),
         Column("currency", "text", "Currency of refund_amount, ISO 4217.", required=True),
         Column("returned_at", "timestamp", "When it came back.", required=True),
         Column("reason", "text", "Why."),

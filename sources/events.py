@@ -41,12 +41,12 @@ _RULES = (
     ),
     Rule(
         name="alias_without_previous",
-        sql="\"type\" <> 'alias' or \"previousId\" is not null",
+        sql='"type" <> \'alias\' or "previousId" is not null',
         description="an alias has a previousId",
     ),
     Rule(
         name="track_without_event",
-        sql="\"type\" <> 'track' or \"event\" is not null",
+        sql='"type" <> \'track\' or "event" is not null',
         description="a track call names its event",
     ),
 )

@@ -156,9 +156,7 @@ def _text_faults(table: Table) -> list[Fault]:
 
 def _looks_like_no_text(text: str) -> str:
     """Whether a text could be what DuckDB makes of an object, an array or a boolean."""
-    return (
-        f"(starts_with({text}, '{{') or starts_with({text}, '[') or {text} in ('true', 'false'))"
-    )
+    return f"(starts_with({text}, '{{') or starts_with({text}, '[') or {text} in ('true', 'false'))"
 
 
 def _text(column: Column, survey: Survey) -> str:

@@ -39,7 +39,7 @@ _KNOWN_BY_FIRST_BYTES = (
 )
 _UTF_16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 UTF_8_MARK = b"\xef\xbb\xbf"
-_HEAD_BYTES = 4096
+HEAD_BYTES = 4096
 
 
 class DefectiveFileError(Exception):
@@ -107,6 +107,10 @@ def _printable(name: str) -> str:
 def opened(store: Store, file: LandedFile) -> Iterator[IO[bytes]]:
     """The file's bytes, once it is sure that it is a plain readable file inside the landing zone."""
     try:
+        str(file.path).encode()
+    except UnicodeEncodeError as error:
+        raise DefectiveFileError("file_format", "has a name that isn't UTF-8: rename it") from error
+    try:
         inside = file.path.resolve(strict=True).is_relative_to(store.landing.resolve())
         if not inside:
             raise DefectiveFileError(
@@ -146,7 +150,7 @@ def vouched(file: LandedFile, digest: str) -> bool:
     """Whether a sidecar says that these bytes are the whole file; a wrong one refuses the file."""
     sidecar = file.path.with_name(file.path.name + ".sha256")
     try:
-        words = sidecar.read_bytes()[:_HEAD_BYTES].decode("utf-8", "replace").lower().split()
+        words = sidecar.read_bytes()[:HEAD_BYTES].decode("utf-8", "replace").lower().split()
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -175,9 +179,9 @@ def check_bytes(stream: IO[bytes], file: LandedFile, *, whole: bool) -> None:
             "has a name that says no format: use .ndjson, .jsonl, .csv (each also .gz) or .parquet",
         )
     if size == 0:
-        raise DefectiveFileError("file_empty", "has no bytes: land it again, or delete it")
+        raise _empty()
     stream.seek(0)
-    head = stream.read(_HEAD_BYTES)
+    head = stream.read(HEAD_BYTES)
     stream.seek(max(0, size - 4))
     tail = stream.read(4)
     if file.format == "parquet":
@@ -200,6 +204,8 @@ def _check_parquet_ends(head: bytes, tail: bytes) -> None:
 
 def check_text_head(head: bytes, file: LandedFile) -> None:
     """Refuse a file whose first bytes aren't those of UTF-8 lines of its format."""
+    if not head:
+        raise _empty()
     expected = "CSV" if file.format == "csv" else "JSON lines"
     if known := _known(head):
         raise _not_its_name(known, expected)
@@ -213,6 +219,10 @@ def check_text_head(head: bytes, file: LandedFile) -> None:
     first_line = words.split(b"\n", 1)[0].strip()
     if file.format == "ndjson" and first_line in (b"[", b"{"):
         raise _not_its_name("one JSON document over many lines", expected)
+
+
+def _empty() -> DefectiveFileError:
+    return DefectiveFileError("file_empty", "has no bytes: land it again, or delete it")
 
 
 def _known(head: bytes) -> str | None:

@@ -1,7 +1,7 @@
 """Landed files to raw Parquet: every row is loaded or quarantined, once, whatever happens meanwhile.
 
 A landed content is done when `raw/<source>/<table>/<sha256>.parquet` exists. That file is put in
-place last, in one step, so a load may be killed at any moment and two may run at once: the worst
+place last and in one step, so a load may be killed at any moment and two may run at once: the worst
 is that work is done again.
 """
 
@@ -14,14 +14,121 @@ from pathlib import Path
 
 import duckdb
 
-from sources.contract import SourceError, Table
-from sources.files import FileLoad
-from sources.landing import LandedFile, landed_files
-from sources.sql import file_literal, name
-from sources.store import Store, replacing
-from sources.verdict import Stamp, empty_table
+from sources import tables
+from sources.contract import Table
+from sources.files import FileLoad, Outcome
+from sources.landing import landed_files
+from sources.sql import file_literal, literal, name
+from sources.store import Store, commit, temporary
+from sources.verdict import empty_table
 
 _log = logging.getLogger(__name__)
 
 # Called after each file with how many are done, how many there are, and the file's name.
 Progress = Callable[[int, int, str], None]
+
+
+@dataclass
+class LoadReport:
+    """What one load of a table did; counts and names of rules, never a value of a row.
+
+    `files_seen` = new + rejected + known already + changing. A file that is refused whole counts
+    one under its rule in `rejected_by_rule` and nothing in `rows_rejected`.
+    """
+
+    table: str
+    files_seen: int = 0
+    files_new: int = 0
+    files_rejected: int = 0
+    files_changing: int = 0
+    rows: int = 0
+    rows_rejected: int = 0
+    rejected_by_rule: dict[str, int] = field(default_factory=dict)
+    bytes_read: int = 0
+    newest_event_at: datetime | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one file in."""
+        self.files_seen += 1
+        self.files_new += outcome.status == "loaded"
+        self.files_rejected += outcome.status == "refused"
+        self.files_changing += outcome.status == "changing"
+        self.rows += outcome.rows
+        self.bytes_read += outcome.byte_count
+        if outcome.status == "loaded":
+            self.rows_rejected += outcome.refused.total()
+        self.rejected_by_rule = dict(Counter(self.rejected_by_rule) + outcome.refused)
+        times = [at for at in (self.newest_event_at, outcome.newest_event_at) if at]
+        self.newest_event_at = max(times, default=None)
+
+
+def load_table(
+    table: Table, data: Path, *, loaded_at: datetime, progress: Progress | None = None
+) -> LoadReport:
+    """Load what has landed for a table and isn't in raw yet.
+
+    Raises SourceError, one line that says what to do, where there is no landing folder or the data
+    directory can't be written. `loaded_at` (with a time zone) marks every row of this load.
+    """
+    if loaded_at.tzinfo is None:
+        raise ValueError("loaded_at needs a time zone")
+    store = Store(data)
+    landed = landed_files(store, table)
+    store.prepare(table)
+    report = LoadReport(table.full_name)
+    with _connection(store, table) as connection:
+        _write_schema(connection, store, table)
+        for number, file in enumerate(landed, start=1):
+            report.add(FileLoad(connection, store, table, file, loaded_at).outcome())
+            if progress:
+                progress(number, len(landed), file.name)
+    _log.info(
+        "%s: %d files, %d new, %d refused; %d rows loaded, %d refused.",
+        *(report.table, report.files_seen, report.files_new, report.files_rejected),
+        *(report.rows, report.rows_rejected),
+    )
+    return report
+
+
+def create_views(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
+    """Create schema raw with one view a table over its Parquet files, `raw.<source>_<table>`.
+
+    A table that was never loaded gets its `_schema.parquet` first, so every view can be queried.
+    """
+    store = Store(data)
+    connection.execute("create schema if not exists raw")
+    for table in tables():
+        if not store.schema_file(table).exists():
+            store.prepare(table)
+            _write_schema(connection, store, table)
+        columns = ", ".join(name(column) for column in table.column_names)
+        # Where a file's lines all loaded, a row's line is its place (see sources/json_rows.py).
+        connection.execute(
+            f"""create or replace view raw.{name(table.full_name)} as
+                select {columns}, _extra, coalesce(_line, file_row_number + 1) as _line,
+                    _landed_file, _loaded_at, _is_deleted
+                from read_parquet({_all_files(store, table)},
+                    union_by_name = true, file_row_number = true)"""
+        )
+
+
+def _all_files(store: Store, table: Table) -> str:
+    folder = file_literal(store.raw_folder(table))
+    return f"{folder[:-1]}/*.parquet'"
+
+
+def _connection(store: Store, table: Table) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'")
+    # In case of need: beside the data, and not where the process happens to have been started.
+    spill = literal(str(store.raw_folder(table) / ".spill"))
+    connection.execute(f"set temp_directory = {spill}")
+    return connection
+
+
+def _write_schema(connection: duckdb.DuckDBPyConnection, store: Store, table: Table) -> None:
+    final = store.schema_file(table)
+    with temporary(final) as path:
+        connection.execute(f"copy ({empty_table(table)}) to {literal(str(path))} (format parquet)")
+        if not final.exists() or final.read_bytes() != path.read_bytes():
+            commit(path, final)

@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet
+
 from sources.contract import Column, Table
 from sources.csv_rows import check_names
 from sources.landing import DefectiveFileError
@@ -11,13 +15,28 @@ from sources.verdict import Reading
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 
 
+def parquet_types(
+    connection: duckdb.DuckDBPyConnection, table: Table, path: Path
+) -> dict[str, str]:
+    """The DuckDB type of each column of the file; a schema that can't carry the table refuses it."""
+    try:
+        names = pyarrow.parquet.read_schema(path).names
+        source = f"read_parquet({file_literal(path)})"
+        described = connection.execute(f"describe select * from {source}").fetchall()
+    except (pa.ArrowException, OSError, duckdb.Error) as error:
+        raise DefectiveFileError(
+            "file_corrupt", "has a damaged Parquet footer: land it again"
+        ) from error
+    check_names(table, names)
+    return {str(row[0]): str(row[1]) for row in described}
+
+
 def parquet_rows(table: Table, path: Path, types: dict[str, str]) -> Reading:
     """Rows of the file whose columns have the DuckDB types `types`.
 
     Every value goes by its shortest exact text, so that a price kept as a double of 12.34 is
     12.34. A row as it came is its JSON.
     """
-    check_names(table, list(types))
     if "file_row_number" in types:
         raise DefectiveFileError(
             "file_columns_repeated", "has a column file_row_number, a reserved name: rename it"

@@ -78,24 +78,20 @@ def _clear_abandoned(folder: Path) -> None:
 
 
 @contextmanager
-def replacing(final: Path) -> Iterator[Path]:
-    """A temporary file beside `final` that takes its place, whole and on disk, when the block ends.
-
-    After an error, or a kill at any moment, `final` is what it was before.
-    """
-    temporary = final.with_name(f".{final.stem}.{uuid.uuid4().hex}{_TEMPORARY}")
+def temporary(final: Path) -> Iterator[Path]:
+    """A name beside `final` to write to before `commit`; what isn't committed is gone afterwards."""
+    path = final.with_name(f".{final.stem}.{uuid.uuid4().hex}{_TEMPORARY}")
     try:
-        yield temporary
-        commit(temporary, final)
+        yield path
     finally:
-        temporary.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
-def commit(temporary: Path, final: Path) -> None:
-    """Put the finished temporary file in place and make that survive a power cut."""
+def commit(finished: Path, final: Path) -> None:
+    """Put a finished temporary file in place, in one step that survives a power cut."""
     try:
-        _sync(temporary)
-        temporary.replace(final)
+        _sync(finished)
+        finished.replace(final)
         _sync(final.parent)
     except OSError as error:
         raise unwritable(final.parent, error) from error

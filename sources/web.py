@@ -2,4 +2,6 @@
 
 from sources.events import event_table
 
-TABLES = (event_table("web", "One row an event that a visitor's browser, or the shop for it, sent."),)
+TABLES = (
+    event_table("web", "One row an event that a visitor's browser, or the shop for it, sent."),
+)

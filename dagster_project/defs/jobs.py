@@ -1,8 +1,10 @@
 """Jobs, and what starts them: landed files, a published build, the clock."""
 
-import dagster as dg
-from sources.landing import landing_fingerprint
+import hashlib
 
+import dagster as dg
+
+import sources
 from dagster_project.channels.base import find
 from dagster_project.defs.publish.alerts import failure_alert
 from dagster_project.defs.publish.audiences import audience_specs
@@ -11,6 +13,8 @@ from dagster_project.defs.publish.published import PUBLISHED
 from dagster_project.defs.resources import BUILD_TAG
 from dagster_project.publishing.audience import BY_HAND, ON_EACH_BUILD, AudienceSpec
 from dagster_project.settings import load
+from sources.landing import landed_files
+from sources.store import Store
 
 build_job = dg.define_asset_job(
     "build",
@@ -27,6 +31,19 @@ delivery_job = dg.define_asset_job(
 )
 
 
+def _landing_fingerprint() -> str | None:
+    """Return a hash of what has landed by name, size and time; None when nothing has."""
+    store = Store(load().data_dir)
+    if not store.landing.is_dir():
+        return None
+    seen = hashlib.sha256()
+    for table in sources.tables():
+        for file in landed_files(store, table):
+            known = file.path.lstat()
+            seen.update(f"{file.name}|{known.st_size}|{known.st_mtime_ns}\n".encode())
+    return seen.hexdigest()
+
+
 @dg.sensor(
     job=build_job,
     minimum_interval_seconds=60,
@@ -34,7 +51,7 @@ delivery_job = dg.define_asset_job(
 )
 def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Compare what lies in the landing zone with what lay there at the last start."""
-    fingerprint = landing_fingerprint(load().data_dir)
+    fingerprint = _landing_fingerprint()
     if fingerprint is None:
         return dg.SkipReason("Nothing has landed yet.")
     if fingerprint == context.cursor:

@@ -35,8 +35,8 @@ class Evidence:
 def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str) -> Evidence:
     """Make _identity_nodes and _identity_mentions of the normalised values, and the arrays.
 
-    _identity_nodes: node, identifier_type, strength, value, first_seen_at, last_seen_at.
-    _identity_mentions: signal_no, node, is_previous; one row a signal and node.
+    _identity_nodes: node, identifier_type, strength, value, first_seen_at, last_seen_at,
+    record_count. _identity_mentions: signal_no, node, is_previous; one row a signal and node.
     """
     connection.execute(
         """
@@ -70,13 +70,14 @@ def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str)
         seen as (
             select mentions.node,
                 min(signals.first_seen_at) as first_seen_at,
-                max(signals.last_seen_at) as last_seen_at
+                max(signals.last_seen_at) as last_seen_at,
+                sum(signals.record_count)::bigint as record_count
             from _identity_mentions as mentions
             join {signals} as signals using (signal_no)
             group by mentions.node
         )
         select nodes.node, types.identifier_type, nodes.strength, nodes.value,
-            seen.first_seen_at, seen.last_seen_at
+            seen.first_seen_at, seen.last_seen_at, seen.record_count
         from nodes
         join seen using (node)
         join (values {types}) as types (strength, identifier_type) using (strength)

@@ -9,7 +9,7 @@ import duckdb
 
 from dagster_project.identity.emails import normalise_emails
 from dagster_project.identity.phones import normalise_phones
-from dagster_project.identity.rules import IdentifierRule, Rules
+from dagster_project.identity.rules import IdentifierRule, Rules, one_of
 
 # Longer than any identifier of the contract (a SHA-512 in hex is 128); hostile input isn't.
 LONGEST_IDENTIFIER = 255
@@ -49,7 +49,7 @@ def normalise(
                 and not regexp_full_match(lower(value), $1) as is_possible
         from trimmed
         """,
-        [_one_of(rules.blocked)],
+        [one_of(rules.blocked)],
     )
     connection.execute(
         "create or replace temp table _identity_spelled (value_no bigint, spelling varchar)"
@@ -149,11 +149,6 @@ def _spell(
             and spelled.spelling <> ''
             and not regexp_full_match(lower(spelled.spelling), $1)
         """,
-        [_one_of(blocked)],
+        [one_of(blocked)],
     )
     connection.execute("drop view _identity_possible")
-
-
-def _one_of(patterns: tuple[str, ...]) -> str:
-    """One RE2 pattern that matches what any of `patterns` does; nothing if there is none."""
-    return "|".join(f"(?:{pattern})" for pattern in patterns) or r"[^\s\S]"

@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 
 from dagster_project.identity.arrow import Integers, integers, write_table
-from dagster_project.identity.rules import Rules
+from dagster_project.identity.rules import Rules, one_of
 
 # Letters that Unicode doesn't decompose into a base letter and an accent.
 _WHOLE_LETTERS = ("łđøıħ", "ldoih")
@@ -30,9 +30,9 @@ def folded(column: str) -> str:
 def write_people(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str) -> None:
     """Make _identity_people: what records say of the person behind each registered node.
 
-    One row a node and distinct given_name, family_name, birth_date, tax_id. A record speaks of its
-    own subject: the ERP of its customer, the POS of its loyalty card, the web and the app of the
-    account that was signed in; a record without that registration says nothing here.
+    One row a node and distinct given_name, family_name, birth_date, tax_id, is_nobody. A record
+    speaks of its own subject: the ERP of its customer, the POS of its loyalty card, the web and the
+    app of the account that was signed in; without that registration it says nothing here.
     """
     connection.execute(
         f"""
@@ -67,14 +67,21 @@ def write_people(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals
                     or tax_ids.tax_id is not null)
         )
         select distinct node, tax_id, birth_date,
+            regexp_full_match(concat_ws(' ', given_name, family_name), $3) as is_nobody,
             case when not list_contains($1::varchar[], given_name) then given_name
                 end as given_name,
             case when not list_contains($1::varchar[], given_name) then family_name
                 end as family_name
         from described
         """,
-        [list(rules.blocked_names), list(rules.blocked_birth_dates)],
+        [list(rules.blocked_names), list(rules.blocked_birth_dates), one_of(rules.nobody_names)],
     )
+
+
+def nobodys(connection: duckdb.DuckDBPyConnection) -> Integers:
+    """The registrations that are kept under a name for nobody."""
+    query = "select distinct node from _identity_people where is_nobody order by node"
+    return integers(connection, query)["node"]
 
 
 def name_of_node(connection: duckdb.DuckDBPyConnection, node_count: int) -> Integers:

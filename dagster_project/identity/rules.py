@@ -45,6 +45,7 @@ class IdentifierRule:
     strength: int
     normalise: str
     person_limit: int
+    records_per_day: int
     contact_limit: int
     is_registered: bool
     is_contact: bool
@@ -72,6 +73,7 @@ class Rules:
     profile_person_limit: int
     hub_limit: int
     blocked_names: tuple[str, ...]
+    nobody_names: tuple[str, ...]
     blocked_birth_dates: tuple[dt.date, ...]
     own_domains: tuple[str, ...]
     email_providers: tuple[EmailProvider, ...]
@@ -80,6 +82,11 @@ class Rules:
     def registered(self) -> tuple[IdentifierRule, ...]:
         """Types that are joined first."""
         return tuple(rule for rule in self.identifiers if rule.is_registered)
+
+    @cached_property
+    def weakest_registered(self) -> int:
+        """The strength of the last registered type."""
+        return self.registered[-1].strength
 
     @cached_property
     def shared(self) -> tuple[IdentifierRule, ...]:
@@ -105,6 +112,7 @@ def load_rules(path: Path = RULES_FILE) -> Rules:
         profile_person_limit=profile.limit("person_limit"),
         hub_limit=profile.limit("hub_limit"),
         blocked_names=names.texts("blocked"),
+        nobody_names=names.patterns("nobody"),
         blocked_birth_dates=birth_dates.dates("blocked"),
         own_domains=tuple(domain.lower() for domain in email.texts("own_domains")),
         email_providers=tuple(_provider(section) for section in email.sections("providers")),
@@ -139,6 +147,7 @@ def _identifier(name: str, strength: int, section: "_Section") -> IdentifierRule
         strength=strength,
         normalise=section.choice("normalise", NORMALISATIONS),
         person_limit=section.limit("person_limit"),
+        records_per_day=section.limit("records_per_day") if is_registered else 0,
         contact_limit=0 if is_registered else section.limit("contact_limit"),
         is_registered=is_registered,
         is_contact=section.flag("contact"),
@@ -242,6 +251,11 @@ class _Section:
             if not _is_pattern(value):
                 raise self.error(f"has the pattern {value!r}, which RE2 refuses")
         return values
+
+
+def one_of(patterns: tuple[str, ...]) -> str:
+    """One RE2 pattern that matches what any of `patterns` does; nothing if there is none."""
+    return "|".join(f"(?:{pattern})" for pattern in patterns) or r"[^\s\S]"
 
 
 @cache

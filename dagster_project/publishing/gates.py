@@ -50,7 +50,7 @@ class GateOutcome:
     stage: str
     asset: str
     check_name: str
-    engine: Literal["great_expectations", "dbt"]
+    engine: Literal["great_expectations", "dbt", "loader"]
     severity: Literal["critical", "warning"]
     passed: bool
     failed_count: int | None = None

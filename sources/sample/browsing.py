@@ -1,8 +1,8 @@
 """What people do on the site and in the app: the road to each order, visits, carts.
 
 Grain of `events`: one row an event, narrow; `rendering` turns it into a line of JSON. `visitor`
-numbers the anonymous id: 1 … 3 browsers of a person, 11 the app, 20 the mail tool's own number of somebody
-without an account, 91 … a shop tablet, 0 none.
+numbers the anonymous id: 1 … 3 browsers of a person, 11 the app, 20 the mail tool's own number of
+somebody without an account, 91 … a shop tablet, 0 none.
 `is_known` says that the person was logged in, or had left an e-mail.
 """
 
@@ -10,7 +10,8 @@ import duckdb
 
 _EVENTS = """
 create table events (
-    source varchar, kind varchar, person_no integer, happened_at timestamp, visitor tinyint, is_known boolean,
+    source varchar, kind varchar, person_no integer, happened_at timestamp,
+    visitor tinyint, is_known boolean,
     basket_id bigint, product_id bigint, quantity decimal(12, 3), price decimal(12, 4), note varchar
 );
 
@@ -27,8 +28,10 @@ select
     orders.ordered_at,
     orders.web_order_id,
     orders.promo_code,
-    case when orders.channel = 'app' then 11 else browser(persons.browser_count, orders.day) end::tinyint as visitor,
-    persons.has_account and share(orders.person_no, orders.basket_id, 'logged in') < 0.4 as is_known,
+    case orders.channel when 'app' then 11 else browser(persons.browser_count, orders.day) end::tinyint
+        as visitor,
+    persons.has_account and share(orders.person_no, orders.basket_id, 'logged in') < 0.4
+        as is_known,
     concat(
         '"order_id":"', orders.web_order_id, '","revenue":', orders.amount,
         ',"total":', orders.amount + orders.shipping_amount, ',"shipping":', orders.shipping_amount,
@@ -49,7 +52,8 @@ from order_events;
 insert into events
 select
     order_events.source, steps.kind, order_events.person_no,
-    order_events.ordered_at - to_seconds(steps.lead - 90 * lines.line_no), order_events.visitor, order_events.is_known,
+    order_events.ordered_at - to_seconds(steps.lead - 90 * lines.line_no),
+    order_events.visitor, order_events.is_known,
     order_events.basket_id, lines.product_id, lines.quantity, lines.unit_price, null
 from order_events
 inner join lines on order_events.basket_id = lines.basket_id and lines.line_no <= 3
@@ -85,8 +89,12 @@ with yearly as (
     select
         rhythms.person_no,
         numbers.n::integer as n,
-        on_day(rhythms.first_day + pick(rhythms.person_no, numbers.n, 'visit day', greatest(365 - rhythms.first_day, 1)))
-            + to_seconds(25200 + pick(rhythms.person_no, numbers.n, 'visit hour', 55000)) as started_at
+        moment(
+            rhythms.first_day + pick(
+                rhythms.person_no, numbers.n, 'visit day', greatest(365 - rhythms.first_day, 1)
+            ),
+            25200 + pick(rhythms.person_no, numbers.n, 'visit hour', 55000)
+        ) as started_at
     from rhythms
     cross join range(10) as numbers (n)
     where numbers.n < case rhythms.kind
@@ -99,9 +107,12 @@ yesterday as (
     select
         person_no,
         1000 as n,
-        getvariable('as_of') - to_seconds(4000 + pick(person_no, 0, 'last visit', 80000)) as started_at
+        getvariable('as_of') - to_seconds(4000 + pick(person_no, 0, 'last visit', 80000))
+            as started_at
     from rhythms
-    where share(person_no, 0, 'came back') < case when seems_lost then 0.45 when kind = 'visitor' then 0.05 else 0.1 end
+    where
+        share(person_no, 0, 'came back')
+        < case when seems_lost then 0.45 when kind = 'visitor' then 0.05 else 0.1 end
 ),
 
 everything as (
@@ -113,17 +124,19 @@ everything as (
 select
     everything.*,
     rhythms.household_no,
-    rhythms.has_account and share(everything.person_no, everything.n, 'logs in') < case when everything.n = 1000 then 0.9 else 0.55 end
-        as is_known,
+    rhythms.has_account
+        and share(everything.person_no, everything.n, 'logs in')
+        < case when everything.n = 1000 then 0.9 else 0.55 end as is_known,
     case when rhythms.has_app and share(everything.person_no, everything.n, 'in app') < 0.5 then 11
-        else browser(rhythms.browser_count, datediff('day', getvariable('first_on'), everything.started_at::date))
+        else browser(rhythms.browser_count, day_of(everything.started_at))
     end::tinyint as visitor
 from everything
 inner join rhythms using (person_no);
 
 insert into events
 select
-    case visitor when 11 then 'app' else 'web' end, case visitor when 11 then 'screen' else 'page' end,
+    case visitor when 11 then 'app' else 'web' end,
+    case visitor when 11 then 'screen' else 'page' end,
     person_no, started_at, visitor, is_known, n, null, null, null,
     ['/', '/offers', '/search', '/account'][1 + pick(person_no, n, 'landed', 4)]
 from sessions;
@@ -131,7 +144,8 @@ from sessions;
 insert into events
 select
     case sessions.visitor when 11 then 'app' else 'web' end, 'viewed', sessions.person_no,
-    sessions.started_at + to_seconds(40 + 70 * looks.n), sessions.visitor, sessions.is_known, sessions.n,
+    sessions.started_at + to_seconds(40 + 70 * looks.n),
+    sessions.visitor, sessions.is_known, sessions.n,
     tastes.product_id, 1, tastes.price, null
 from sessions
 cross join range(2) as looks (n)
@@ -154,7 +168,9 @@ with ranked as (
 placed as (
     select
         *,
-        case when rank < 0.07 then 'abandoned' when rank < 0.09 then 'active' when rank < 0.13 then 'expired' end as state
+        case
+            when rank < 0.07 then 'abandoned' when rank < 0.09 then 'active' else 'expired'
+        end as state
     from ranked
     where rank < 0.13
 )
@@ -163,7 +179,10 @@ select
     person_no, household_no, state,
     -- Most are recognised; a cart nobody can be tied to helps no one.
     share(person_no, 0, 'cart owner') < 0.85 as is_known,
-    case when has_app and share(person_no, 0, 'cart in app') < 0.5 then 11 else browser(browser_count, 364) end::tinyint as visitor,
+    case
+        when has_app and share(person_no, 0, 'cart in app') < 0.5 then 11
+        else browser(browser_count, 364)
+    end::tinyint as visitor,
     getvariable('as_of') - case state
         when 'abandoned' then to_minutes(90 + pick(person_no, 0, 'cart age', 4100))
         when 'active' then to_minutes(12 + pick(person_no, 0, 'cart age', 40))
@@ -175,7 +194,8 @@ from placed;
 insert into events
 select
     case carts.visitor when 11 then 'app' else 'web' end, steps.kind, carts.person_no,
-    carts.started_at + to_seconds(steps.lag + 60 * items.n), carts.visitor, carts.is_known, -1, tastes.product_id,
+    carts.started_at + to_seconds(steps.lag + 60 * items.n),
+    carts.visitor, carts.is_known, -1, tastes.product_id,
     1 + pick(carts.person_no, items.n, 'pieces', 3), tastes.price, null
 from carts
 cross join range(5) as items (n)

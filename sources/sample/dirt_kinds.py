@@ -1,6 +1,7 @@
 """The ways in which a record can be broken: from a good line of a file, a line that breaks the contract.
 
-Each kind breaks one rule of the contract and only that, so that a quarantine can be held to the reason.
+Each kind breaks one rule of the contract and only that,
+so that a quarantine can be held to the reason.
 Broken lines are copies: the good record stays where it was.
 """
 

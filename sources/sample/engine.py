@@ -37,14 +37,15 @@ class Order:
             raise SampleError(f"as_of {self.as_of.isoformat()} has no offset: add one, such as Z.")
         if self.lines_per_receipt is not None and self.lines_per_receipt < 1:
             raise SampleError(
-                f"lines_per_receipt is {self.lines_per_receipt}: ask for at least 1, or leave it out."
+                f"lines_per_receipt is {self.lines_per_receipt}: "
+                "ask for at least 1, or leave it out for all lines."
             )
         if not 0.0 <= self.dirty <= 0.5:
             raise SampleError(f"dirty is {self.dirty}: give a share between 0 and 0.5.")
 
     @property
     def now(self) -> datetime:
-        """as_of in UTC, without its zone and without microseconds, as the scratch database keeps times."""
+        """as_of in UTC, zone and microseconds left out, as the scratch database keeps times."""
         return self.as_of.astimezone(UTC).replace(tzinfo=None, microsecond=0)
 
     @property
@@ -59,10 +60,15 @@ create macro share(who, which, what) as
     (draw(who, which, what) >> 11)::double / 9007199254740992.0;
 create macro pick(who, which, what, n) as (draw(who, which, what) % n)::bigint;
 create macro code(who, which, what) as lpad(lower(to_hex(draw(who, which, what))), 16, '0');
-create macro long_code(who, which, what) as md5(concat_ws(':', getvariable('seed'), what, who, which));
+create macro long_code(who, which, what) as
+    md5(concat_ws(':', getvariable('seed'), what, who, which));
+create macro one_of(choices, who, which, what) as
+    choices[1 + pick(who, which, what, len(choices))];
 create macro iso(moment) as strftime(moment, '%Y-%m-%dT%H:%M:%SZ');
 create macro iso_ms(moment) as strftime(moment, '%Y-%m-%dT%H:%M:%S.%gZ');
 create macro on_day(day) as (getvariable('first_on') + day::integer);
+create macro moment(day, second) as on_day(day) + to_seconds(second);
+create macro day_of(moment) as datediff('day', getvariable('first_on'), moment::date);
 create macro ascii(word) as regexp_replace(
     lower(strip_accents(translate(word, 'łŁ', 'lL'))), '[^a-z]', '', 'g');
 """
@@ -87,7 +93,7 @@ def open_scratch(folder: Path, order: Order) -> duckdb.DuckDBPyConnection:
         config={
             "memory_limit": "2GB",
             "temp_directory": str(folder / "spill"),
-            # Ordered output asks for its order; scratch tables needn't keep one, which saves memory.
+            # Ordered output asks for its order; scratch tables needn't keep one. Saves memory.
             "preserve_insertion_order": False,
         },
     )

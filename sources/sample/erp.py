@@ -12,7 +12,8 @@ select
     orders.order_no,
     orders.person_no,
     case
-        when orders.channel = 'counter' and share(orders.person_no, orders.basket_id, 'in a hurry') < 0.4 then 9
+        when orders.channel = 'counter'
+            and share(orders.person_no, orders.basket_id, 'in a hurry') < 0.4 then 9
         when orders.channel = 'phone' and share(orders.person_no, 0, 'entered twice') < 0.3 then 2
         else 1
     end::tinyint as entry
@@ -29,16 +30,19 @@ with entered as (
     select distinct person_no, entry from order_customers where entry <> 9
     union
     select person_no, 1 from persons
-    where (kind = 'subscriber' and has_account) or (is_member and share(person_no, 0, 'in the ERP') < 0.1)
+    where (kind = 'subscriber' and has_account)
+        or (is_member and share(person_no, 0, 'in the ERP') < 0.1)
 ),
 
 dated as (
     select
         persons.*,
         entered.entry,
-        case when first_day < 20 then -20 - pick(person_no, entry, 'entered', 900) else first_day - 1 end::integer as entered_day,
+        case when first_day < 20 then -20 - pick(person_no, entry, 'entered', 900)
+            else first_day - 1 end::integer as entered_day,
         case when share(person_no, entry, 'entry changes') < 0.12
-            then greatest(first_day, pick(person_no, entry, 'entry changed', 360)) end::integer as changed_day
+            then greatest(first_day,
+                pick(person_no, entry, 'entry changed', 360)) end::integer as changed_day
     from entered
     inner join persons using (person_no)
 ),
@@ -56,10 +60,13 @@ select
     customer_code(v.person_no, v.entry) as customer_id,
     typed(v.given_name, v.person_no * 10 + v.entry, 'given in ERP') as given_name,
     typed(v.family_name, v.person_no * 10 + v.entry, 'family in ERP') as family_name,
-    strftime(case when share(v.person_no, 0, 'birthday in ERP') < 0.5 then v.birth_date end, '%Y-%m-%d') as birth_date,
+    strftime(case when share(v.person_no, 0, 'birthday in ERP') < 0.5 then v.birth_date end,
+        '%Y-%m-%d') as birth_date,
     case when v.entry = 1 then v.tax_id end as tax_id,
     case
-        when v.entry = 2 then coalesce(v.second_email, case when share(v.person_no, 0, 'mail again') < 0.5 then v.email end)
+        when v.entry = 2
+            then coalesce(v.second_email,
+            case when share(v.person_no, 0, 'mail again') < 0.5 then v.email end)
         when not v.is_online and share(v.person_no, 0, 'mail in ERP') < 0.4 then null
         when share(v.person_no, 0, 'mail in ERP') > 0.92 then coalesce(v.second_email, v.email)
         else v.email
@@ -70,11 +77,15 @@ select
             then spoken(v.phone, v.country, v.person_no + 7)
     end as phone,
     v.street_address, v.city, v.postal_code, v.country,
-    case when v.entry = 1 and not v.is_private and share(v.person_no, 0, 'card in ERP') < 0.6 then v.loyalty_id end as loyalty_id,
+    case when v.entry = 1 and not v.is_private
+        and share(v.person_no, 0, 'card in ERP') < 0.6 then v.loyalty_id end as loyalty_id,
     case when v.entry = 1 then v.user_id end as web_user_id,
-    iso(on_day(v.entered_day) + to_seconds(30000 + pick(v.person_no, v.entry, 'entered at', 30000))) as created_at,
-    iso(on_day(v.version_day) + to_seconds(30000 + pick(v.person_no, v.entry, 'entered at', 30000) + v.is_later::integer * 900)) as updated_at,
-    case when share(v.person_no, v.entry, 'inactive') < 0.01 then 'false' else 'true' end as is_active,
+    iso(on_day(v.entered_day) + to_seconds(30000 + pick(v.person_no, v.entry, 'entered at',
+        30000))) as created_at,
+    iso(on_day(v.version_day) + to_seconds(30000 + pick(v.person_no, v.entry, 'entered at',
+        30000) + v.is_later::integer * 900)) as updated_at,
+    case when share(v.person_no, v.entry, 'inactive') < 0.01 then 'false'
+        else 'true' end as is_active,
     flag(v.email_mood, 0.64, 0.85) as email_marketing,
     flag(v.sms_mood, 0.42, 0.8) as sms_marketing,
     flag(v.chat_mood, 0.3, 0.6) as whatsapp_marketing,
@@ -89,7 +100,8 @@ from (
     union all by name
     select
         '{DEFAULT_CUSTOMER_ID}' as customer_id, 'CLIENTE' as given_name, 'FINAL' as family_name,
-        '{DEFAULT_CUSTOMER_EMAIL}' as email, iso(on_day(-400)) as created_at, iso(on_day(-400)) as updated_at,
+        '{DEFAULT_CUSTOMER_EMAIL}' as email, iso(on_day(-400)) as created_at,
+        iso(on_day(-400)) as updated_at,
         'true' as is_active, null as person_no, 9 as entry, -400 as version_day
 )
 where {{where}}
@@ -105,13 +117,16 @@ where is_listed and {where}
 order by product_id
 """
 
-# Grain: one row a version of an order. A quarter of those delivered were exported before, as confirmed.
+# Grain: one row a version of an order. A quarter of those delivered were exported before,
+as confirmed.
 _ORDERS = """
 create table order_versions as
 with versions as (
-    select orders.* replace ('confirmed' as status, null as delivered_at, ordered_at + interval 20 minute as updated_at)
+    select orders.* replace ('confirmed' as status, null as delivered_at,
+        ordered_at + interval 20 minute as updated_at)
     from orders
-    where has_erp and status = 'delivered' and channel <> 'counter' and share(person_no, basket_id, 'exported twice') < 0.25
+    where has_erp and status = 'delivered' and channel <> 'counter'
+        and share(person_no, basket_id, 'exported twice') < 0.25
     union all
     from orders where has_erp
 )
@@ -148,9 +163,11 @@ select * exclude (version_at) from order_versions where {where} order by version
 
 ORDER_LINES = """
 select
-    order_code(orders.order_no) as order_id, lines.line_no::bigint as line_no, lines.product_id::varchar as product_id,
+    order_code(orders.order_no) as order_id, lines.line_no::bigint as line_no,
+    lines.product_id::varchar as product_id,
     lines.quantity::decimal(18, 4) as quantity, lines.unit_price::decimal(18, 4) as unit_price,
-    lines.discount_amount::decimal(18, 4) as discount_amount, lines.line_amount::decimal(18, 4) as line_amount
+    lines.discount_amount::decimal(18, 4) as discount_amount,
+    lines.line_amount::decimal(18, 4) as line_amount
 from orders
 inner join lines using (basket_id)
 where orders.has_erp and {where}
@@ -159,7 +176,8 @@ order by orders.order_no, lines.line_no
 
 RETURNS = """
 select to_json({{
-    'return_id': return_code(order_no), 'order_id': order_code(order_no), 'product_id': line.product_id::varchar,
+    'return_id': return_code(order_no), 'order_id': order_code(order_no),
+    'product_id': line.product_id::varchar,
     'quantity': line.quantity::integer, 'refund_amount': line.line_amount, 'currency': currency,
     'returned_at': iso(returned_at), 'reason': reason
 }})::varchar as line

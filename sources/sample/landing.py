@@ -1,7 +1,8 @@
 """The landing zone: which file holds what, in which format, under which name.
 
 History comes as one file a month, the last fortnight's events one file a day. Each format of the
-contract occurs: .ndjson, .jsonl.gz, .csv, .csv.gz, .parquet, and a checksum beside the ERP's customers.
+contract occurs: .ndjson, .jsonl.gz, .csv, .csv.gz, .parquet,
+and a checksum beside the ERP's customers.
 """
 
 import hashlib

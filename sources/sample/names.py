@@ -11,6 +11,19 @@ import pyarrow as pa
 
 from sources.sample.engine import SampleError
 
+_COUNTS = """
+create table word_counts as
+select
+    country,
+    gender,
+    count(*) filter (where kind = 'given') as given_count,
+    count(*) filter (where kind = 'family') as family_count,
+    count(*) filter (where kind = 'street') as street_count,
+    count(*) filter (where kind = 'city') as city_count
+from words
+group by country, gender;
+"""
+
 _LOCALES = {"PT": "pt_PT", "RO": "ro_RO", "PL": "pl_PL", "GB": "en_GB", "IE": "en_IE"}
 
 
@@ -57,7 +70,7 @@ def _cities(country: str, families: list[str]) -> list[str]:
 
 
 def read_names(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create `words`: country × kind × gender × index × word, and `word_counts`."""
+    """Create `words`: country × kind × gender × position, and `word_counts`: country × gender."""
     rows: list[tuple[str, str, str, int, str]] = []
 
     def add(country: str, kind: str, gender: str, words: list[str]) -> None:
@@ -83,10 +96,7 @@ def read_names(connection: duckdb.DuckDBPyConnection) -> None:
     connection.register("word_rows", table)
     connection.execute("create table words as select * from word_rows")
     connection.unregister("word_rows")
-    connection.execute(
-        "create table word_counts as select country, kind, gender, count(*)::integer as n "
-        "from words group by all"
-    )
+    connection.execute(_COUNTS)
 
 
 def _feminine(family: str) -> str:

@@ -9,21 +9,24 @@ _TYPING = """
 create macro typed(word, who, what) as case
     when word is null then null
     when share(who, 1, what) < 0.04 and length(word) > 3
-        then left(word, 1 + pick(who, 2, what, length(word) - 2)) || word[3 + pick(who, 2, what, length(word) - 2):]
+        then left(word, 1 + pick(who, 2, what, length(word) - 2))
+            || word[3 + pick(who, 2, what, length(word) - 2):]
     when share(who, 1, what) < 0.07 and length(word) > 3
         then word[1] || word[3] || word[2] || word[4:]
     when share(who, 1, what) < 0.3 then strip_accents(word)
     when share(who, 1, what) < 0.34 then upper(word)
     else word
 end;
-create macro flag(mood, yes, no) as case when mood < yes then 'true' when mood < no then 'false' end;
+create macro flag(mood, yes, no) as case when mood < yes then 'true'
+    when mood < no then 'false' end;
 create macro local_text(day, second, offset_text) as
     strftime(on_day(day) + to_seconds(second), '%Y-%m-%dT%H:%M:%S') || coalesce(offset_text, '');
 -- Phones as people say them: international, or as at home.
 create macro spoken(phone, country, who) as case
     when phone is null or share(who, 0, 'spoken') < 0.5 then phone
     when share(who, 0, 'spoken') < 0.6 then '00' || phone[2:]
-    when country in ('GB', 'RO', 'IE') then '0' || phone[case when country = 'IE' then 5 else 4 end:]
+    when country in ('GB', 'RO', 'IE') then '0'
+        || phone[case when country = 'IE' then 5 else 4 end:]
     else phone[case country when 'PT' then 5 else 4 end:]
 end;
 """
@@ -35,12 +38,14 @@ with dated as (
     select
         persons.*,
         least(
-            case when first_day < 30 then first_day - 5 - pick(person_no, 0, 'joined', 1500) else first_day - 1 - pick(person_no, 0, 'joined', 20) end,
+            case when first_day < 30 then first_day - 5 - pick(person_no, 0, 'joined', 1500)
+                else first_day - 1 - pick(person_no, 0, 'joined', 20) end,
             case when phone_to < 100000 then phone_to - 10 else 100000 end
         )::integer as joined_day,
         case
             when phone_heir_of is not null then phone_from + 5
-            when share(person_no, 0, 'changes') < 0.15 then greatest(first_day, pick(person_no, 0, 'changed', 360))
+            when share(person_no, 0, 'changes') < 0.15
+                then greatest(first_day, pick(person_no, 0, 'changed', 360))
         end::integer as changed_day,
         placeholders.email as placeholder_email,
         placeholders.phone as placeholder_phone
@@ -70,7 +75,8 @@ select
     n.number as loyalty_id,
     typed(n.given_name, n.person_no, 'given at till') as given_name,
     typed(n.family_name, n.person_no, 'family at till') as family_name,
-    strftime(case when share(n.person_no, 0, 'birthday told') < 0.8 then n.birth_date end, '%Y-%m-%d') as birth_date,
+    strftime(case when share(n.person_no, 0, 'birthday told') < 0.8 then n.birth_date end,
+        '%Y-%m-%d') as birth_date,
     n.tax_id,
     coalesce(n.placeholder_email, case
         when n.family_head is not null then n.email
@@ -90,7 +96,8 @@ select
     n.street_address, n.city, n.postal_code, n.country,
     stores.store_id as home_store_id,
     local_text(n.joined_day, 36000 + pick(n.person_no, 0, 'joined at', 30000), null) as enrolled_at,
-    local_text(n.version_day, 36000 + pick(n.person_no, 0, 'joined at', 30000) + n.is_later::integer * 600,
+    local_text(n.version_day,
+        36000 + pick(n.person_no, 0, 'joined at', 30000) + n.is_later::integer * 600,
         case when stores.writes_offset then calendar.offset_text end) as updated_at,
     flag(n.email_mood, 0.62, 0.85) as email_marketing,
     flag(n.sms_mood, 0.45, 0.8) as sms_marketing,
@@ -117,7 +124,8 @@ order by version_day, loyalty_id, updated_at
 
 STORES = """
 select
-    store_id, 'Store ' || store_no as name, words.word as city, stores.country, timezone, latitude, longitude
+    store_id, 'Store ' || store_no as name, words.word as city, stores.country, timezone, latitude,
+    longitude
 from stores
 inner join words on stores.country = words.country and words.kind = 'city' and words.gender = 'F'
 inner join word_counts on
@@ -131,7 +139,8 @@ order by store_id
 RECEIPT_LINES = f"""
 with heads as (
     select
-        concat('R', basket_id, '-', clone) as receipt_id, null as original_receipt_id, null as back_line_no, receipts.*
+        concat('R', basket_id, '-', clone) as receipt_id, null as original_receipt_id,
+        null as back_line_no, receipts.*
     from receipts
     where {{where}}
     union all by name
@@ -149,14 +158,19 @@ known as (
         stores.store_id,
         stores.currency,
         (1 + pick(heads.basket_id, heads.clone, 'register', 6))::varchar as register_id,
-        local_text(heads.day, heads.second, case when stores.writes_offset then calendar.offset_text end) as sold_at,
+        local_text(heads.day, heads.second,
+            case when stores.writes_offset then calendar.offset_text end) as sold_at,
         case heads.loyalty when 1 then persons.loyalty_id when 2 then persons.second_loyalty_id
             when 9 then '{DEFAULT_LOYALTY_ID}' end as loyalty_id,
         case heads.told when 'email' then
-            case when persons.second_email is not null and heads.second % 5 = 0 then persons.second_email else persons.email end
+            case when persons.second_email is not null
+                and heads.second % 5 = 0 then persons.second_email else persons.email end
         end as email,
-        case heads.told when 'phone' then spoken(persons.phone, persons.country, persons.person_no) end as phone,
-        case heads.paid_by when 1 then persons.card when 2 then persons.second_card end as payment_card_hash
+        case heads.told
+            when 'phone' then spoken(persons.phone, persons.country, persons.person_no)
+            end as phone,
+        case heads.paid_by when 1 then persons.card
+            when 2 then persons.second_card end as payment_card_hash
     from heads
     inner join persons using (person_no)
     inner join stores on heads.store_no = stores.store_no
@@ -173,11 +187,14 @@ select
     lines.unit_price,
     lines.discount_amount * known.sign as discount_amount,
     lines.line_amount * known.sign as line_amount,
-    known.currency, lines.promo_code, known.loyalty_id, known.email, known.phone, known.payment_card_hash,
+    known.currency, lines.promo_code, known.loyalty_id, known.email, known.phone,
+    known.payment_card_hash,
     known.original_receipt_id
-from (select *, case when back_line_no is null then 1 else -1 end::decimal(2, 0) as sign from known) as known
+from (select *, case when back_line_no is null then 1 else -1 end::decimal(2, 0) as sign
+    from known) as known
 inner join lines
-    on known.basket_id = lines.basket_id and coalesce(known.back_line_no, lines.line_no) = lines.line_no
+    on known.basket_id = lines.basket_id
+        and coalesce(known.back_line_no, lines.line_no) = lines.line_no
 inner join products using (product_id)
 order by known.day, known.second, known.receipt_id, line_no
 """

@@ -1,6 +1,7 @@
 """Purchases: whose basket each one is, where and when, in a shop or as an order.
 
-Each basket of the dataset lands in exactly one place — a receipt, an ERP order, or an Order Completed
+Each basket of the dataset lands in exactly one place — a receipt, an ERP order,
+or an Order Completed
 that the ERP hasn't got yet — so that the amounts of the world add up to those of the dataset.
 """
 
@@ -47,7 +48,8 @@ select
     case
         when moved.has_fuel then 'store'
         when moved.is_online and moved.channel_draw < moved.online_habit
-            then case when moved.has_app and share(moved.person_no, moved.basket_id, 'app') < 0.6 then 'app' else 'web' end
+            then case when moved.has_app
+                and share(moved.person_no, moved.basket_id, 'app') < 0.6 then 'app' else 'web' end
         when moved.channel_draw > 0.994 then 'phone'
         when moved.channel_draw > 0.988 then 'counter'
         else 'store'
@@ -144,8 +146,10 @@ with candidates as (
 select
     candidates.* exclude (day, second),
     (candidates.day + candidates.days_kept)::smallint as day,
-    (36000 + pick(candidates.person_no, candidates.basket_id, 'hour back', 30000))::integer as second,
-    arg_min(lines.line_no, draw(candidates.person_no, lines.basket_id * 100 + lines.line_no, 'line back')) as line_no
+    (36000 + pick(candidates.person_no, candidates.basket_id, 'hour back',
+        30000))::integer as second,
+    arg_min(lines.line_no,
+        draw(candidates.person_no, lines.basket_id * 100 + lines.line_no, 'line back')) as line_no
 from candidates
 inner join lines using (basket_id)
 where lines.line_amount > 0 and not lines.is_fuel
@@ -166,7 +170,8 @@ with placed as (
         baskets.promo_code,
         calendar.local_on + to_seconds(visits.second) - to_minutes(calendar.offset_minutes) as ordered_at,
         case when baskets.amount >= 35 then 0 else 3.9 end::decimal(12, 2) as shipping_amount,
-        (1 + pick(visits.person_no, visits.basket_id, 'days to deliver', 5))::integer as delivery_days
+        (1 + pick(visits.person_no, visits.basket_id, 'days to deliver',
+            5))::integer as delivery_days
     from visits
     inner join persons using (person_no)
     inner join baskets using (basket_id)
@@ -178,7 +183,8 @@ dated as (
     select
         *,
         getvariable('as_of') - ordered_at as age,
-        ordered_at + to_days(delivery_days) + to_minutes(pick(person_no, basket_id, 'delivered', 600)) as arrives_at,
+        ordered_at + to_days(delivery_days) + to_minutes(pick(person_no, basket_id, 'delivered',
+            600)) as arrives_at,
         channel in ('web', 'app') and share(person_no, basket_id, 'tracked') < 0.95 as has_events,
         share(person_no, basket_id, 'exported') as export_draw,
         share(person_no, basket_id, 'cancelled') < 0.03 as is_cancelled
@@ -189,12 +195,14 @@ followed as (
     select
         *,
         -- The shop reports at once, the ERP catches up by night and now and then loses one.
-        not (has_events and (export_draw < 0.01 or (export_draw < 0.6 and age < interval 1 day))) as has_erp,
+        not (has_events
+            and (export_draw < 0.01 or (export_draw < 0.6 and age < interval 1 day))) as has_erp,
         case
             when channel = 'counter' then 'delivered'
             when is_cancelled then 'cancelled'
             when arrives_at <= getvariable('as_of') then 'delivered'
-            when age < interval 1 day then case when export_draw < 0.8 then 'pending' else 'confirmed' end
+            when age < interval 1 day
+                then case when export_draw < 0.8 then 'pending' else 'confirmed' end
             when age < interval 2 day then 'confirmed'
             else 'shipped'
         end as status
@@ -206,7 +214,8 @@ select
     row_number() over (order by ordered_at, person_no, basket_id) as order_no,
     case when channel in ('web', 'app') then concat('W', basket_id, '-', clone) end as web_order_id,
     case when channel = 'counter' then ordered_at
-        else arrives_at + case when export_draw > 0.98 then interval '-1' day else interval 1 day end
+        else arrives_at + case when export_draw > 0.98 then interval '-1' day
+            else interval 1 day end
     end as promised_at,
     case when status = 'delivered'
         then case when channel = 'counter' then ordered_at else arrives_at end end as delivered_at,
@@ -235,8 +244,11 @@ select
     candidates.basket_id,
     candidates.currency,
     candidates.returned_at,
-    arg_min(lines, draw(candidates.person_no, lines.basket_id * 100 + lines.line_no, 'order line back')) as line,
-    ['damaged', 'wrong product', 'changed mind', 'late'][1 + pick(candidates.person_no, candidates.basket_id, 'why', 4)] as reason
+    arg_min(lines,
+        draw(candidates.person_no, lines.basket_id * 100 + lines.line_no,
+        'order line back')) as line,
+    ['damaged', 'wrong product', 'changed mind',
+        'late'][1 + pick(candidates.person_no, candidates.basket_id, 'why', 4)] as reason
 from candidates
 inner join lines using (basket_id)
 where lines.line_amount > 0 and candidates.returned_at <= getvariable('as_of')

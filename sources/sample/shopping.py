@@ -20,7 +20,9 @@ group by basket_id;
 create table households as
 select
     household_id,
-    row_number() over (order by draw(household_id, 0, 'household'), household_id)::integer as household_no
+    row_number() over (
+        order by draw(household_id, 0, 'household'), household_id
+    )::integer as household_no
 from (select distinct household_id from all_heads)
 qualify household_no <= getvariable('customers');
 
@@ -62,6 +64,10 @@ group by transactions.basket_id, transactions.product_id;
 # A quantity of 0 is the dataset's way of saying that the line wasn't counted in pieces; fuel is
 # written in thousandths of a gallon.
 _LINES = """
+create macro cents(amount) as round(amount, 2)::decimal(12, 2);
+create macro unit_price_of(amount, quantity) as
+    round(amount::double / quantity::double, 4)::decimal(12, 4);
+
 create table lines as
 with numbered as (
     select
@@ -74,8 +80,8 @@ with numbered as (
             when transactions.quantity >= 1000 then transactions.quantity / 1000
             else transactions.quantity
         end::decimal(12, 3) as quantity,
-        round(transactions.sales_value, 2)::decimal(12, 2) as line_amount,
-        round(transactions.retail_disc + transactions.coupon_match_disc, 2)::decimal(12, 2) as discount_amount,
+        cents(transactions.sales_value) as line_amount,
+        cents(transactions.retail_disc + transactions.coupon_match_disc) as discount_amount,
         row_number() over (
             partition by transactions.basket_id
             order by transactions.sales_value = 0, transactions.product_id
@@ -88,7 +94,7 @@ with numbered as (
 select
     numbered.* exclude (has_coupon),
     coalesce(known_products.is_fuel, false) as is_fuel,
-    round((line_amount + discount_amount)::double / quantity::double, 4)::decimal(12, 4) as unit_price,
+    unit_price_of(line_amount + discount_amount, quantity) as unit_price,
     coalesce(
         redeemed.promo_code, case when has_coupon then known_products.manufacturer_coupon end
     ) as promo_code
@@ -136,7 +142,7 @@ select
     known_products.brand,
     -- The till knows 17 products that the product list doesn't.
     known_products.product_id is not null as is_listed,
-    round(sold.list_price, 2)::decimal(12, 2) as list_price,
+    cents(sold.list_price) as list_price,
     concat(
         '"product_id":"', sold.product_id, '","sku":"', sold.product_id, '","name":',
         to_json(coalesce(known_products.name, 'PRODUCT ' || sold.product_id)),
@@ -178,6 +184,9 @@ create macro some_country(u) as case
     when u < 0.30 then 'PT' when u < 0.55 then 'RO' when u < 0.80 then 'PL' when u < 0.92 then 'GB'
     else 'IE' end;
 
+create macro nearby(degrees, store_no, which) as
+    round(degrees + 2 * share(store_no, which, 'where') - 1, 5)::decimal(8, 5);
+
 create table stores as
 with drawn as (
     select distinct store_id::integer as store_no from dataset_transactions
@@ -189,8 +198,8 @@ select
     countries.country,
     countries.currency,
     countries.timezone,
-    round(countries.latitude + 2 * share(drawn.store_no, 1, 'where') - 1, 5)::decimal(8, 5) as latitude,
-    round(countries.longitude + 2 * share(drawn.store_no, 2, 'where') - 1, 5)::decimal(8, 5) as longitude,
+    nearby(countries.latitude, drawn.store_no, 1) as latitude,
+    nearby(countries.longitude, drawn.store_no, 2) as longitude,
     -- About one till in seven writes its offset.
     share(drawn.store_no, 0, 'till') < 0.15 as writes_offset,
     row_number() over (
@@ -204,13 +213,15 @@ create table store_counterparts as
 select
     stores.store_no,
     countries.country,
-    case when stores.country = countries.country then stores.store_no else other.store_no end as counterpart
+    case when stores.country = countries.country then stores.store_no else other.store_no end
+        as counterpart
 from stores
 cross join countries
 left join stores as other
     on
         countries.country = other.country
-        and other.rank = 1 + pick(stores.store_no, countries.country, 'counterpart', other.country_count);
+        and other.rank
+        = 1 + pick(stores.store_no, countries.country, 'counterpart', other.country_count);
 
 create table homes as
 select
@@ -228,6 +239,6 @@ group by baskets.household_no;
 
 
 def read_shopping(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create `lines`, `baskets`, `products`, `tastes`, `stores` and `homes` for the chosen households."""
+    """Create `lines`, `baskets`, `products`, `tastes`, `stores` and `homes`."""
     for statements in (_BASKET_HEADS, _LINES, _PRODUCTS, _STORES):
         connection.execute(statements)

@@ -49,7 +49,8 @@ select 'erp', 'customers', '{DEFAULT_CUSTOMER_ID}', null, true, 'default_custome
 union all
 select
     'erp', kinds.kind,
-    case kinds.kind when 'orders' then order_code(order_no) else return_code(order_no) end, persons.person_id, true,
+    case kinds.kind when 'orders' then order_code(order_no) else return_code(order_no) end,
+    persons.person_id, true,
     case entry when 9 then 'default_customer' end
 from order_customers
 inner join (values ('orders'), ('returns')) as kinds (kind)
@@ -62,7 +63,8 @@ from tickets inner join persons using (person_no)
 
 _IDENTIFIERS = f"""
 with owned as (
-    select person_id, 'email' as type, unnest([email, second_email]) as value, -100000 as day_from, 100000 as day_to,
+    select person_id, 'email' as type, unnest([email, second_email]) as value, -100000 as day_from,
+    100000 as day_to,
         case when family_head is not null then 'family_email' end as trap
     from persons
     union all
@@ -72,9 +74,11 @@ with owned as (
     union all
     select person_id, 'phone', second_phone, -100000, 100000, null from persons
     union all
-    select person_id, 'loyalty_id', unnest([loyalty_id, second_loyalty_id]), -100000, 100000, null from persons
+    select person_id, 'loyalty_id', unnest([loyalty_id, second_loyalty_id]), -100000, 100000, null
+        from persons
     union all
-    select person_id, 'payment_card', unnest([card, second_card]), -100000, 100000, null from persons
+    select person_id, 'payment_card', unnest([card, second_card]), -100000, 100000, null
+        from persons
     union all
     select person_id, 'user_id', unnest([user_id, old_user_id]), -100000, 100000, null from persons
     union all
@@ -83,29 +87,35 @@ with owned as (
     select person_id, 'tax_id', tax_id, -100000, 100000, null from persons
     union all
     select
-        persons.person_id, 'anonymous_id', visitor_code(persons.person_no, visitors.visitor), -100000, 100000,
+        persons.person_id, 'anonymous_id', visitor_code(persons.person_no, visitors.visitor),
+        -100000, 100000,
         case when visitors.visitor > 90 then 'shop_tablet' end
     from (select distinct person_no, visitor from events where visitor > 0) as visitors
     inner join persons using (person_no)
     union all
-    select persons.person_id, 'device_id', device_code(null, (90 + tablet_no)::tinyint), -100000, 100000, 'shop_tablet'
+    select persons.person_id, 'device_id', device_code(null, (90 + tablet_no)::tinyint), -100000,
+    100000, 'shop_tablet'
     from tablet_users inner join persons using (person_no)
     union all
-    select persons.person_id, 'erp_customer_id', customer_versions.customer_id, -100000, 100000, null
+    select persons.person_id, 'erp_customer_id', customer_versions.customer_id, -100000, 100000,
+    null
     from (select distinct person_no, customer_id from customer_versions) as customer_versions
     inner join persons using (person_no)
     union all
     select persons.person_id, typed.kind, typed.value, -100000, 100000, 'placeholder'
     from placeholders
-    cross join lateral (values ('email', placeholders.email), ('phone', placeholders.phone)) as typed (kind, value)
+    cross join lateral (values ('email', placeholders.email),
+        ('phone', placeholders.phone)) as typed (kind, value)
     inner join persons using (person_no)
     union all
-    select distinct persons.person_id, 'loyalty_id', '{DEFAULT_LOYALTY_ID}', -100000, 100000, 'default_customer'
+    select distinct persons.person_id, 'loyalty_id', '{DEFAULT_LOYALTY_ID}', -100000, 100000,
+    'default_customer'
     from receipts inner join persons using (person_no) where loyalty = 9
     union all
     select distinct persons.person_id, typed.kind, typed.value, -100000, 100000, 'default_customer'
     from order_customers
-    cross join (values ('erp_customer_id', '{DEFAULT_CUSTOMER_ID}'), ('email', '{DEFAULT_CUSTOMER_EMAIL}')) as typed (kind, value)
+    cross join (values ('erp_customer_id', '{DEFAULT_CUSTOMER_ID}'),
+        ('email', '{DEFAULT_CUSTOMER_EMAIL}')) as typed (kind, value)
     inner join persons using (person_no)
     where entry = 9
 )
@@ -124,7 +134,8 @@ where value is not null
 
 _PEOPLE = """
 select
-    person_id, kind, household_id, clone, country, given_name, family_name, birth_date, is_member, is_online,
+    person_id, kind, household_id, clone, country, given_name, family_name, birth_date, is_member,
+    is_online,
     has_account, has_app, is_private, seems_lost, withdrew_at
 from persons
 left join households using (household_no)

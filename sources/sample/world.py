@@ -60,7 +60,8 @@ def write_world(
     leaves no landing zone, and the next one starts afresh. `progress` is told each step's name.
     `dirty` is the share of malformed, duplicated and late records, listed in truth/dirt.parquet.
 
-    Raises SampleError where there is something in the landing zone already, or nothing can be written.
+    Raises SampleError where there is something in the landing zone already,
+    or nothing can be written.
     """
     order = Order(customers, seed, as_of, lines_per_receipt, dirty)
     landing, truth = to / "landing", to / "truth"

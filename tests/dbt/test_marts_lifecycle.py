@@ -9,6 +9,7 @@ import marts_reference as reference
 import pytest
 from marts_world import TODAY, World, build, days_ago, defaults, random_histories, rows, write
 
+A_DAY = timedelta(days=1)
 STAGES = {
     "subscriber": "subscribers",
     "new": "new_customers",
@@ -20,7 +21,7 @@ STAGES = {
 
 
 def _at_every_border() -> dict[str, list[date]]:
-    """Last purchases on the eve, the day and the morrow of each threshold, with each kind of rhythm."""
+    """Last purchases on the eve, the day and the morrow of each threshold, for each rhythm."""
     made = {}
     for rule in reference.seed("lifecycle_thresholds"):
         factor = Fraction(rule["churn_factor_from"])
@@ -78,7 +79,8 @@ def test_every_stay_in_a_stage_is_that_of_a_walk_through_the_days(
 ) -> None:
     found = rows(
         warehouse,
-        "select profile_id, stage, started_on, ended_on, previous_stage from marts.lifecycle_periods",
+        "select profile_id, stage, started_on, ended_on, previous_stage "
+        "from marts.lifecycle_periods",
     )
     assert {reference.Period(*row) for row in found} == reference.periods(world)
     assert {row[1] for row in found} == set(STAGES)
@@ -89,7 +91,8 @@ def test_the_lifecycle_is_the_last_stay_of_everybody(
 ) -> None:
     found = rows(
         warehouse,
-        "select profile_id, as_of, stage, stage_since, previous_stage from marts.customer_lifecycle",
+        "select profile_id, as_of, stage, stage_since, previous_stage "
+        "from marts.customer_lifecycle",
     )
     last = {each.profile_id: each for each in reference.periods(world) if each.ended_on is None}
     assert {row[0]: row[1:] for row in found} == {
@@ -137,7 +140,9 @@ def test_each_days_rates_are_those_of_the_people_behind_them(
         "new_customer_activation_rate, purchase_frequency from marts.retention_kpis",
     )
     assert len(found) > 500
-    for day, customers, first_time, conversion, activated, frequency in found:
+    # Every day of late, and before that one of each weekday in turn.
+    chosen = [row for row in found if row[0].toordinal() % 8 == 0 or row[0] > TODAY - 40 * A_DAY]
+    for day, customers, first_time, conversion, activated, frequency in chosen:
         assert customers == sum(days[0] <= day for days in bought.values())
         assert first_time == sum(days[0] == day for days in bought.values())
 
@@ -170,28 +175,30 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def test_order_values_are_sums_of_the_orders_behind_them(warehouse: Path) -> None:
-    """DuckDB's own join of days and orders, which the mart does without."""
+    """A plain join of days and orders, which the mart does without."""
     ((wrong, days),) = rows(
         warehouse,
         f"""
-        with expected as (
+        with orders as (
+            select *, least(purchased_on, date '{TODAY}') as day from intermediate.int_orders
+        ),
+        expected as (
             select
                 kpis.day,
-                (sum(orders.reporting_amount) filter (kpis.day - orders.day < {defaults()["kpi_window_days"]})
-                / nullif(count(*) filter (kpis.day - orders.day < {defaults()["kpi_window_days"]}), 0))
-                    ::decimal(18, 4) as average_order_value,
-                (sum(orders.reporting_amount) filter (orders.profile_id is not null)
-                / count(distinct orders.profile_id))::decimal(18, 4) as lifetime_value
+                avg(orders.reporting_amount) filter (
+                    kpis.day - orders.day < {defaults()["kpi_window_days"]}
+                ) as average_order_value,
+                sum(orders.reporting_amount) filter (orders.profile_id is not null)
+                / count(distinct orders.profile_id) as lifetime_value
             from marts.retention_kpis as kpis
-            inner join (
-                select *, least(purchased_on, date '{TODAY}') as day from intermediate.int_orders
-            ) as orders on orders.day <= kpis.day
+            inner join orders on orders.day <= kpis.day
             group by kpis.day
         )
         select
             count(*) filter (
-                (kpis.average_order_value, kpis.lifetime_value)
-                is distinct from (expected.average_order_value, expected.lifetime_value)
+                kpis.average_order_value
+                is distinct from expected.average_order_value::decimal(18, 4)
+                or kpis.lifetime_value is distinct from expected.lifetime_value::decimal(18, 4)
             ),
             count(expected.lifetime_value)
         from marts.retention_kpis as kpis left join expected using (day)

@@ -2,10 +2,10 @@
 
 import dagster as dg
 import pytest
-import sources
-from expectations.runner import suites
 
+import sources
 from dagster_project.definitions import defs
+from expectations.runner import suites
 
 ROAD = (
     "meta",

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sources.sample import write_world
 
+from sources.sample import write_world
 from tests.e2e.house import AS_OF, House
 
 

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from sources.sample import write_world
-
 from tests.e2e.house import AS_OF, House
 
 

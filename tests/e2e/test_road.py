@@ -4,7 +4,6 @@ import csv
 import shutil
 
 from dagster_project.channels.receiver import LocalReceiver
-
 from tests.e2e.house import AS_OF, House
 
 SECRET = "a secret of the test"

@@ -1,8 +1,9 @@
 """What looks like a link and isn't one: things that many people share."""
 
+from datetime import timedelta
 from typing import Any
 
-from identity_world import customer, member, named, resolved, signal
+from identity_world import EPOCH, Signal, customer, member, named, resolved, signal
 
 GIVEN = ["Ana", "Ion", "Maria", "Vasile", "Elena", "Dumitru", "Ioana", "Radu", "Sorin", "Tudor"]
 
@@ -159,6 +160,64 @@ def test_a_default_customer_of_the_erp_doesnt_join_the_accounts_it_is_noted_with
     world = resolved(signals)
     assert world.report.profiles == 30
     assert ("erp_customer_id", "CASH") in world.demoted()
+
+
+def test_an_erp_customer_named_for_nobody_is_nobody() -> None:
+    world = resolved(
+        [
+            customer("till", "C1", email="e@example.com", **named("CLIENTE", "Final")),
+            signal("sold in a hurry", "erp", erp_customer_id="C1"),
+            member("ana", "L1", email="e@example.com", **named("Ana", "Final")),
+            customer("walk-in", "C2", **named("Walk-In", "Customer")),
+        ]
+    )
+    assert world.people["sold in a hurry"] is None
+    assert world.people["walk-in"] is None
+    assert world.people["ana"] is not None
+    assert set(world.demoted()) == {("erp_customer_id", "C1"), ("erp_customer_id", "C2")}
+
+
+def test_a_card_that_pays_at_the_till_all_day_is_nobodys() -> None:
+    first, last = EPOCH, EPOCH + timedelta(days=99)
+    seen = {"first_seen_at": first, "last_seen_at": last}
+    world = resolved(
+        [
+            signal("till", "pos", loyalty_id="L0", **seen, record_count=10_101),
+            signal("keen", "pos", loyalty_id="L1", **seen, record_count=10_000),
+            signal("one wild day", "pos", loyalty_id="L2", record_count=3_000),
+        ]
+    )
+    assert world.people["till"] is None
+    assert world.different("keen", "one wild day", "till")
+    assert list(world.demoted()) == [("loyalty_id", "L0")]
+
+
+def test_an_email_of_more_accounts_than_the_limit_joins_none_of_them() -> None:
+    def accounts(count: int) -> list[Signal]:
+        return [
+            signal(f"account {number}", "web", user_id=f"U{number}", email="e@example.com")
+            for number in range(count)
+        ]
+
+    assert resolved(accounts(5)).report.profiles == 1
+    world = resolved(accounts(6))
+    assert world.report.profiles == 6
+    assert "more registered persons" in world.demoted()["email", "e@example.com"]
+
+
+def test_browsers_that_a_tablet_replaced_are_not_joined_by_the_tablet() -> None:
+    world = resolved(
+        [
+            signal(f"login {number}", "web", anonymous_id="tablet", user_id=f"U{number}")
+            for number in range(9)
+        ]
+        + [
+            signal("one", "web", anonymous_id="tablet", previous_id="browser 1"),
+            signal("other", "web", anonymous_id="tablet", previous_id="browser 2"),
+        ]
+    )
+    assert world.different("one", "other")
+    assert None not in (world.people["one"], world.people["other"])
 
 
 def test_the_shops_own_email_typed_for_everybody_joins_nobody() -> None:

@@ -3,16 +3,20 @@
 from datetime import UTC, datetime
 
 import dagster as dg
-from sources.contract import Table
-from sources.load import LoadReport, create_views, load_table
 
 import sources
 from dagster_project import warehouse as builds
+from dagster_project.defs.quality.outcomes import keep
 from dagster_project.defs.resources import WAREHOUSE_POOL, Warehouse
 from dagster_project.publishing import gates
+from sources import quarantine
+from sources.contract import Table
+from sources.load import LoadReport, create_views, load_table
 
 BUILD = dg.AssetKey(["meta", "build"])
-QUARANTINE_CHECK = "few rows are quarantined"
+QUARANTINE_CHECK = "few_rows_are_quarantined"
+# A handful of odd rows in a small table is no reason to stop the house.
+FEW_ROWS = 10
 
 
 class BuildConfig(dg.Config):
@@ -48,6 +52,7 @@ def build(
     with warehouse.connect() as connection:
         gates.invalidate(connection, "raw")
         builds.begin(connection, begun)
+        create_views(connection, settings.data_dir)
     return dg.MaterializeResult(
         metadata={
             "as_of": dg.MetadataValue.timestamp(begun.as_of),
@@ -58,32 +63,75 @@ def build(
 
 
 def raw_asset(table: Table) -> dg.AssetsDefinition:
-    """Make the asset of one source table."""
+    """Make the asset of one source table, with the check on what of it was quarantined."""
+    key = dg.AssetKey(["raw", table.full_name])
 
     @dg.asset(
-        key=["raw", table.full_name],
+        key=key,
         deps=[BUILD],
         group_name="raw",
         kinds={"parquet", table.source},
         owners=["team:data-engineering"],
         pool=WAREHOUSE_POOL,
         description=table.description,
-        metadata={"landing": f"landing/{table.source}/{table.name}/"},
+        check_specs=[
+            dg.AssetCheckSpec(
+                name=QUARANTINE_CHECK,
+                asset=key,
+                blocking=True,
+                description="Closes when more of the table broke the contract of its source than "
+                "PERENNIAL_MAXIMUM_QUARANTINED_SHARE.",
+            )
+        ],
     )
     def load(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         settings = warehouse.settings
         report = load_table(table, settings.data_dir, loaded_at=datetime.now(UTC))
-        with warehouse.connect() as connection:
-            create_views(connection, settings.data_dir, [table])
         for rule, count in report.rejected_by_rule.items():
-            context.log.warning("%s: %s rows quarantined by rule %s", table.full_name, count, rule)
-        return dg.MaterializeResult(metadata=_metadata(report))
+            context.log.warning("%s: %s quarantined by rule %s", table.full_name, count, rule)
+        with warehouse.connect() as connection:
+            stock = quarantine.stock(connection, table, settings.data_dir)
+        share = settings.maximum_quarantined_share
+        outcome = gates.GateOutcome(
+            stage="raw",
+            asset=key.to_user_string(),
+            check_name=QUARANTINE_CHECK,
+            engine="loader",
+            severity="critical",
+            passed=stock.quarantined <= max(FEW_ROWS, share * stock.total),
+            failed_count=stock.quarantined,
+            evaluated_count=stock.total,
+            message=f"{stock.quarantined} of {stock.total} rows are in quarantine",
+        )
+        keep(warehouse, [outcome], run_id=context.run.run_id)
+        return dg.MaterializeResult(
+            metadata=_metadata(report, stock),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=QUARANTINE_CHECK,
+                    passed=outcome.passed,
+                    description=outcome.message,
+                    metadata={"by rule": dg.MetadataValue.json(stock.by_rule)},
+                )
+            ],
+        )
 
     return load
 
 
-def _metadata(report: LoadReport) -> dict[str, dg.MetadataValue]:
-    return {}
+def _metadata(report: LoadReport, stock: quarantine.Stock) -> dict[str, dg.MetadataValue]:
+    """Say what lies in raw and what this load added, in counts and names of rules."""
+    newest = report.newest_event_at
+    return {
+        "dagster/row_count": dg.MetadataValue.int(stock.loaded),
+        "files landed": dg.MetadataValue.int(report.files_seen),
+        "new files": dg.MetadataValue.int(report.files_new),
+        "new rows": dg.MetadataValue.int(report.rows),
+        "bytes read": dg.MetadataValue.int(report.bytes_read),
+        "files refused": dg.MetadataValue.int(report.files_rejected),
+        "rows in quarantine": dg.MetadataValue.int(stock.quarantined),
+        "quarantine by rule": dg.MetadataValue.json(stock.by_rule),
+    } | ({"newest event of the new files": dg.MetadataValue.timestamp(newest)} if newest else {})
 
 
 @dg.definitions

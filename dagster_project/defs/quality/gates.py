@@ -36,8 +36,8 @@ def gate(stage: str, tables: Sequence[str]) -> dg.AssetChecksDefinition:
             asset=dg.AssetKey([stage, suite.table]),
             blocking=True,
             description=f"Great Expectations, {len(suite.rules)} rules, expectations/{suite.asset}"
-            ".py. A critical rule that is broken, or can't be asked, closes the gate: nothing of this "
-            "build is published or sent.",
+            ".py. A critical rule that is broken, or can't be asked, closes the gate: nothing of "
+            "this build is published or sent.",
         )
         for suite in suites(stage, tables)
     ]

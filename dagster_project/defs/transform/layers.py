@@ -14,6 +14,8 @@ from dagster_project.publishing import gates
 
 # Unit tests judge the code, not the data: `make test` runs them.
 EXCLUDED = "resource_type:unit_test"
+# The tables that identity wrote are tested by the layer that reads them first.
+SOURCES = {"intermediate": ("source:identity",)}
 
 
 def dbt_layer(layer: str) -> dg.AssetsDefinition:
@@ -34,12 +36,12 @@ def dbt_layer(layer: str) -> dg.AssetsDefinition:
         with warehouse.connect() as connection:
             gates.invalidate(connection, layer)
         results = build_nodes(
-            select=[".".join(node["fqn"]) for node in chosen],
+            select=[*(".".join(node["fqn"]) for node in chosen), *SOURCES.get(layer, ())],
             exclude=EXCLUDED,
             target_path=warehouse.settings.dagster_home / "dbt" / layer,
             on_node=lambda name, status: context.log.info("%s: %s", name, status),
         )
-        keep(warehouse, _outcomes(layer, results), run_id=context.run.run_id)
+        keep(warehouse, _outcomes(results), run_id=context.run.run_id)
         yield from _materializations(chosen, results, _row_counts(warehouse, layer))
         yield from _check_results(context, results)
         _raise_for(results)
@@ -47,12 +49,12 @@ def dbt_layer(layer: str) -> dg.AssetsDefinition:
     return build
 
 
-def _outcomes(layer: str, results: Sequence[NodeResult]) -> list[gates.GateOutcome]:
+def _outcomes(results: Sequence[NodeResult]) -> list[gates.GateOutcome]:
     """Keep what each test said; one that was skipped said nothing, and so stays closed."""
     expected = project.checks()
     return [
         gates.GateOutcome(
-            stage=layer,
+            stage=expected[result.unique_id][0].asset_key.path[0],
             asset=expected[result.unique_id][0].asset_key.to_user_string(),
             check_name=expected[result.unique_id][0].name,
             engine="dbt",

@@ -1,6 +1,7 @@
 """A plain deterministic linker: what the sample world must be good for.
 
-Records that share an identifier belong together, after two guards: placeholder values are dropped, and
+Records that share an identifier belong together, after two guards: placeholder values are dropped,
+and
 an identifier that meets more than five others of one kind belongs to nobody.
 """
 
@@ -17,9 +18,11 @@ LIMIT = 5
 _READ = """
 create view web_and_app as
 select * from read_json(
-    ['{landing}/web/events/**/*.ndjson', '{landing}/app/events/**/*.ndjson', '{landing}/app/events/**/*.jsonl.gz'],
+    ['{landing}/web/events/**/*.ndjson', '{landing}/app/events/**/*.ndjson',
+        '{landing}/app/events/**/*.jsonl.gz'],
     format = 'newline_delimited', filename = true,
-    columns = {{type: 'VARCHAR', messageId: 'VARCHAR', anonymousId: 'VARCHAR', userId: 'VARCHAR', previousId: 'VARCHAR',
+    columns = {{type: 'VARCHAR', messageId: 'VARCHAR', anonymousId: 'VARCHAR', userId: 'VARCHAR',
+    previousId: 'VARCHAR',
         traits: 'JSON', properties: 'JSON', context: 'JSON'}}
 );
 create table mentions as
@@ -28,34 +31,43 @@ with texts as (
 ),
 events as (
     select
-        case when filename like '%/app/events/%' then 'app' else 'web' end as source, messageId as key, e.*,
-        coalesce(traits ->> 'email', properties ->> 'email', context -> 'traits' ->> 'email') as email
+        case when filename like '%/app/events/%' then 'app' else 'web' end as source,
+        messageId as key, e.*,
+        coalesce(traits ->> 'email', properties ->> 'email',
+            context -> 'traits' ->> 'email') as email
     from web_and_app as e
 )
 select distinct * from (
     select source, 'events' as tab, key, unnest([
         {{type: 'anonymous_id', value: anonymousId}}, {{type: 'user_id', value: userId}},
-        {{type: case when previousId like 'u-%' then 'user_id' else 'anonymous_id' end, value: previousId}},
+        {{type: case when previousId like 'u-%' then 'user_id' else 'anonymous_id' end,
+        value: previousId}},
         {{type: 'email', value: email}}, {{type: 'phone', value: traits ->> 'phone'}},
         {{type: 'loyalty_id', value: traits ->> 'loyalty_id'}},
         {{type: 'device_id', value: context -> 'device' ->> 'id'}}
     ], recursive := true), null as country from events
     union all
     select 'pos', 'receipt_lines', receipt_id, unnest([
-        {{type: 'loyalty_id', value: loyalty_id}}, {{type: 'email', value: email}}, {{type: 'phone', value: phone}},
+        {{type: 'loyalty_id', value: loyalty_id}}, {{type: 'email', value: email}}, {{type: 'phone',
+        value: phone}},
         {{type: 'payment_card', value: payment_card_hash}}
-    ], recursive := true), stores.country from texts inner join read_csv('{landing}/pos/stores/*.csv') as stores using (store_id)
+    ], recursive := true), stores.country from texts
+        inner join read_csv('{landing}/pos/stores/*.csv') as stores using (store_id)
     union all
     select 'pos', 'members', loyalty_id, unnest([
-        {{type: 'loyalty_id', value: loyalty_id}}, {{type: 'email', value: email}}, {{type: 'phone', value: phone}},
+        {{type: 'loyalty_id', value: loyalty_id}}, {{type: 'email', value: email}}, {{type: 'phone',
+        value: phone}},
         {{type: 'tax_id', value: tax_id}}
-    ], recursive := true), country from read_csv('{landing}/pos/members/**/*.csv', all_varchar = true)
+    ], recursive := true), country
+        from read_csv('{landing}/pos/members/**/*.csv', all_varchar = true)
     union all
     select 'erp', 'customers', customer_id, unnest([
-        {{type: 'erp_customer_id', value: customer_id}}, {{type: 'email', value: email}}, {{type: 'phone', value: phone}},
+        {{type: 'erp_customer_id', value: customer_id}}, {{type: 'email', value: email}},
+        {{type: 'phone', value: phone}},
         {{type: 'loyalty_id', value: loyalty_id}}, {{type: 'user_id', value: web_user_id}},
         {{type: 'tax_id', value: tax_id}}
-    ], recursive := true), country from read_csv('{landing}/erp/customers/**/*.csv.gz', all_varchar = true)
+    ], recursive := true), country
+        from read_csv('{landing}/erp/customers/**/*.csv.gz', all_varchar = true)
     union all
     select 'erp', 'orders', order_id, 'erp_customer_id', customer_id, null
     from read_csv('{landing}/erp/orders/**/*.csv', all_varchar = true)
@@ -89,14 +101,17 @@ def link(world: Path) -> duckdb.DuckDBPyConnection:
         select distinct source, tab, key, type, case type when 'email' then lower(m.value)
             when 'phone' then normal else m.value end as value
         from mentions as m
-        left join phones on m.type = 'phone' and m.value = phones.value and m.country is not distinct from phones.country;
+        left join phones on m.type = 'phone' and m.value = phones.value
+            and m.country is not distinct from phones.country;
         delete from named where value is null or value = 'noemail@noemail.com';
         create table met as
         select a.type, a.value from named as a inner join named as b using (source, tab, key)
         where b.type in ('email', 'user_id', 'loyalty_id', 'payment_card')
         group by a.type, a.value, b.type having count(distinct b.value) > {LIMIT};
-        delete from named where exists (from met where met.type = named.type and met.value = named.value);
-        create table nodes as select *, row_number() over () - 1 as node from (select distinct type, value from named);
+        delete from named
+            where exists (from met where met.type = named.type and met.value = named.value);
+        create table nodes as select *, row_number() over () - 1 as node
+            from (select distinct type, value from named);
         create table signs as
         select source, tab, key, list(node order by node) as held
         from named inner join nodes using (type, value) group by all;
@@ -122,15 +137,19 @@ def precision_and_recall(con: duckdb.DuckDBPyConnection, world: Path) -> tuple[f
         with records as (
             select person_id, coalesce(cluster, -row_number() over ()) as cluster
             from '{world}/truth/records.parquet' as truth
-            left join linked on truth.source = linked.source and truth."table" = linked.tab and truth.record_key = linked.key
-            where truth.has_identifier and truth.person_id is not null and truth."table" not in ('returns', 'tickets')
+            left join linked on truth.source = linked.source and truth."table" = linked.tab
+                and truth.record_key = linked.key
+            where truth.has_identifier and truth.person_id is not null
+                and truth."table" not in ('returns', 'tickets')
         ),
         cells as (select person_id, cluster, count(*)::hugeint as n from records group by all),
         sums as (
             select
                 (select sum(n * (n - 1)) from cells) as agreed,
-                (select sum(n * (n - 1)) from (select sum(n) as n from cells group by cluster)) as found,
-                (select sum(n * (n - 1)) from (select sum(n) as n from cells group by person_id)) as owed
+                (select sum(n * (n - 1))
+                    from (select sum(n) as n from cells group by cluster)) as found,
+                (select sum(n * (n - 1))
+                    from (select sum(n) as n from cells group by person_id)) as owed
         )
         select agreed / found, agreed / owed from sums
     """).fetchone()

@@ -42,10 +42,8 @@ priced as (
         ranked.promo_code,
         coalesce(totals.item_count, 0) as item_count,
         totals.lines_amount as listed_amount,
-        coalesce(totals.discount_amount, 0) as listed_discount_amount,
-        greatest(
-            coalesce(ranked.discount_amount, 0) - coalesce(totals.discount_amount, 0), 0
-        ) as extra_discount_amount,
+        coalesce(totals.discount_amount, 0) as on_lines_amount,
+        coalesce(ranked.discount_amount, 0) as on_order_amount,
         coalesce(
             ranked.subtotal_amount,
             ranked.total_amount - coalesce(ranked.shipping_amount, 0),
@@ -55,6 +53,15 @@ priced as (
     from ranked
     left join totals on ranked.event_id = totals.event_id
     where ranked.sighting = 1
+),
+
+discounted as (
+    select
+        *,
+        {{ discount_beyond_lines(
+            "listed_amount", "on_lines_amount", "on_order_amount", "charged_amount"
+        ) | indent(8) }} as beyond_lines_amount
+    from priced
 ),
 
 orders as (
@@ -67,12 +74,10 @@ orders as (
         currency,
         promo_code,
         cast(item_count as bigint) as item_count,
-        coalesce(
-            {{ lines_after_discount("listed_amount", "extra_discount_amount", "charged_amount") }},
-            0
-        ) as lines_amount,
-        listed_discount_amount + extra_discount_amount as discount_amount
-    from priced
+        {{ lines_after_discounts("listed_amount", "beyond_lines_amount", "charged_amount")
+            | indent(8) }} as lines_amount,
+        greatest(on_order_amount, on_lines_amount + beyond_lines_amount) as discount_amount
+    from discounted
 )
 
 select * from orders

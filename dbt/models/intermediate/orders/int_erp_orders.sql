@@ -20,8 +20,6 @@ completed as (
     select * from {{ ref("int_completed_orders") }}
 ),
 
--- What the order's total says about its lines: some ERPs write a discount on the order on top of
--- those on its lines, some spread it over them and repeat it.
 joined as (
     select
         orders.*,
@@ -29,10 +27,8 @@ joined as (
         coalesce(orders.channel, completed.source, 'web') as sales_channel,
         orders.total_amount - coalesce(orders.shipping_amount, 0) as charged_amount,
         lines.lines_amount as listed_amount,
-        coalesce(lines.discount_amount, 0) as listed_discount_amount,
-        greatest(
-            coalesce(orders.discount_amount, 0) - coalesce(lines.discount_amount, 0), 0
-        ) as extra_discount_amount,
+        coalesce(lines.discount_amount, 0) as on_lines_amount,
+        coalesce(orders.discount_amount, 0) as on_order_amount,
         coalesce(lines.item_count, 0) as item_count,
         completed.promo_code as completed_promo_code
     from orders
@@ -41,11 +37,12 @@ joined as (
     left join completed on orders.web_order_id = completed.order_id
 ),
 
-priced as (
+discounted as (
     select
         *,
-        {{ lines_after_discount("listed_amount", "extra_discount_amount", "charged_amount") }}
-            as lines_amount
+        {{ discount_beyond_lines(
+            "listed_amount", "on_lines_amount", "on_order_amount", "charged_amount"
+        ) | indent(8) }} as beyond_lines_amount
     from joined
 ),
 
@@ -58,11 +55,12 @@ purchases as (
         ordered_at,
         currency,
         status <> 'delivered' and delivered_at is null as is_under_way,
-        coalesce(lines_amount, 0) as lines_amount,
-        listed_discount_amount + extra_discount_amount as discount_amount,
+        {{ lines_after_discounts("listed_amount", "beyond_lines_amount", "charged_amount")
+            | indent(8) }} as lines_amount,
+        greatest(on_order_amount, on_lines_amount + beyond_lines_amount) as discount_amount,
         cast(item_count as bigint) as item_count,
         coalesce(promo_code, completed_promo_code) as promo_code
-    from priced
+    from discounted
     where coalesce(status, '') <> 'cancelled'
 )
 

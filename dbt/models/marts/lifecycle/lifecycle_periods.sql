@@ -54,7 +54,8 @@ returns as (
             as came_back_on,
         -- Whether the stage before is known to go on: most purchases begin no stage.
         coalesce(
-            least(lag(at_risk_on) over by_person, lag(churned_on) over by_person) > purchased_on,
+            least(lag(at_risk_on) over by_person, lag(churned_on) over by_person) > purchased_on
+            and purchased_on <= as_of,
             false
         ) as is_in_time
     from bordered

@@ -33,6 +33,7 @@ def test_the_rules_name_every_identifier_type_strongest_first() -> None:
         ("own_domains = []", "own_domains = [1]", "own_domains, which should be a list of texts"),
         ('canonical = "gmail.com"', "canonical = 1", r"\[\[email.providers\]\] number 1"),
         ("[identifiers.user_id]\nregistered = true", "[identifiers.user_id]", "contact_limit"),
+        ("records_per_day = 100\n", "", "lacks 'records_per_day'"),
         ("[blocked]", "[blocked", "can't be read as TOML"),
     ],
 )

@@ -1,0 +1,214 @@
+"""Identifiers that tell nothing about who somebody is, and are demoted before they join anybody.
+
+Each function judges by what stronger evidence has joined so far, and says why.
+"""
+
+import numpy as np
+
+from dagster_project.identity.arrow import Integers, integers, write_table
+from dagster_project.identity.components import Flags
+from dagster_project.identity.joining import Joining, Links, distinct_pairs
+from dagster_project.identity.people import nobodys, telling_apart
+from dagster_project.identity.rules import IdentifierRule, Rules
+
+# Reasons of identity.demoted.
+NOBODY = "is named as nobody: a stand-in for customers without a record"
+TOO_BUSY = "has more records a day than one person makes"
+TOO_MANY_PERSONS = "joins more registered persons than its limit"
+TOO_MANY_CONTACTS = "joins more persons known by a contact than its limit"
+TOO_MANY_VALUES = "is seen with more values of another type than its limit"
+EVERYBODYS = "shares identifiers with more persons than its limit"
+CONTRADICTION = "is shared by persons whose records contradict each other"
+UNCONFIRMED = "is shared by persons whose records don't say that they are one"
+CROWD = "chains more persons into one than the limit"
+
+# An identifier that more persons touch than this tells nothing about any single one of them.
+_HUB_IDENTIFIER_PERSONS = 10
+
+# A busy day is no habit: records are averaged over a month at least.
+_SHORTEST_DAYS = 30
+
+
+def demote_stand_ins(joining: Joining, rules: Rules) -> None:
+    """A till's or an ERP's default customer, by its name or by what is written to its name."""
+    found = nobodys(joining.connection)
+    joining.demote(found, NOBODY, np.zeros(len(found), dtype=np.int64), 0)
+    busy = integers(
+        joining.connection,
+        f"""
+        select node, strength,
+            record_count // greatest({_SHORTEST_DAYS},
+                coalesce(date_diff('day', first_seen_at, last_seen_at), 0) + 1) as daily_count
+        from _identity_nodes
+        where strength <= {rules.weakest_registered}
+        """,
+    )
+    for rule in rules.registered:
+        above = (busy["strength"] == rule.strength) & (busy["daily_count"] > rule.records_per_day)
+        above &= ~joining.is_demoted[busy["node"]]
+        joining.demote(
+            busy["node"][above], TOO_BUSY, busy["daily_count"][above], rule.records_per_day
+        )
+
+
+def demote_crowded_registrations(joining: Joining, rules: Rules) -> None:
+    """A card or customer number that is seen with everybody's e-mails, cards and registrations."""
+    key = joining.person_key()[joining.person]
+    write_table(
+        joining.connection,
+        "_identity_keys",
+        {"node": np.arange(len(key), dtype=np.int64), "key": key},
+    )
+    seen = integers(
+        joining.connection,
+        f"""
+        with registered as (
+            select signal_no, node, strength
+            from _identity_mentions join _identity_nodes using (node)
+            where strength <= {rules.weakest_registered}
+        )
+        select registered.node, registered.strength,
+            case when other.strength <= {rules.weakest_registered} then -1 else other.strength
+                end as other_strength,
+            count(distinct _identity_keys.key) as value_count
+        from registered
+        join _identity_mentions as mentions
+            on mentions.signal_no = registered.signal_no and mentions.node <> registered.node
+        join _identity_nodes as other on other.node = mentions.node
+        join _identity_keys on _identity_keys.node = mentions.node
+        group by all
+        order by registered.node, other_strength
+        """,
+    )
+    joining.connection.execute("drop table _identity_keys")
+    for rule in rules.registered:
+        limits = {-1: rule.person_limit} | {
+            other.strength: rule.value_limits[other.name]
+            for other in rules.identifiers
+            if other.name in rule.value_limits
+        }
+        for strength, limit in limits.items():
+            above = (
+                (seen["strength"] == rule.strength)
+                & (seen["other_strength"] == strength)
+                & (seen["value_count"] > limit)
+                & ~joining.is_demoted[seen["node"]]
+            )
+            reason = TOO_MANY_PERSONS if strength == -1 else TOO_MANY_VALUES
+            joining.demote(seen["node"][above], reason, seen["value_count"][above], limit)
+
+
+def demote_hubs(joining: Joining, rules: Rules) -> bool:
+    """A till's default customer shares each of many cards and contacts with another person."""
+    holder = joining.holders(rules.weakest_registered)
+    evidence = joining.evidence
+    contacts = evidence.nodes_of(
+        tuple(rule for rule in rules.shared if rule.is_contact or rule.name == "payment_card")
+    )
+    chosen = contacts[evidence.mention_node] & (holder[evidence.mention_signal] >= 0)
+    node, registration = distinct_pairs(
+        evidence.mention_node[chosen],
+        holder[evidence.mention_signal[chosen]],
+        evidence.node_count,
+    )
+    write_table(
+        joining.connection,
+        "_identity_shared",
+        {
+            "node": node,
+            "registration": registration,
+            "person": joining.person_key()[joining.person[registration]],
+        },
+    )
+    found = integers(
+        joining.connection,
+        f"""
+        with shared as (
+            select * from _identity_shared
+            where node in (
+                select node from _identity_shared group by node
+                having count(distinct person) between 2 and {_HUB_IDENTIFIER_PERSONS}
+            )
+        )
+        select one.registration as node,
+            least(count(distinct one.node), count(distinct other.person)) as person_count
+        from shared as one
+        join shared as other on one.node = other.node and one.person <> other.person
+        group by one.registration
+        having person_count > {rules.hub_limit}
+        order by node
+        """,
+    )
+    joining.connection.execute("drop table _identity_shared")
+    joining.demote(found["node"], EVERYBODYS, found["person_count"], rules.hub_limit)
+    return len(found["node"]) > 0
+
+
+def demote_shared(joining: Joining, rules: Rules, rule: IdentifierRule, links: Links) -> None:
+    """Demote the identifiers of one type that touch too many persons, or different ones."""
+    count = joining.evidence.node_count
+    node, person = distinct_pairs(links.right, joining.person[links.left], count)
+    is_registered, is_contact = _kinds_of_person(joining, rules, rule)
+    contacts = np.bincount(node[is_contact[person]], minlength=count)
+    node, person = node[is_registered[person]], person[is_registered[person]]
+    named, _ = distinct_pairs(node, joining.person_key()[person], 2 * count)
+    persons = np.bincount(named, minlength=count)
+    above = persons > rule.person_limit
+    crowded = ~above & (contacts > rule.contact_limit)
+    _demote_flagged(joining, above, TOO_MANY_PERSONS, persons, rule.person_limit)
+    _demote_flagged(joining, crowded, TOO_MANY_CONTACTS, contacts, rule.contact_limit)
+    several = np.bincount(node, minlength=count) > 1
+    doubtful = several[node] & ~joining.is_demoted[node]
+    refused = telling_apart(
+        joining.connection,
+        node[doubtful],
+        person[doubtful],
+        joining.person,
+        must_agree=rule.names_must_agree,
+    )
+    reason = UNCONFIRMED if rule.names_must_agree else CONTRADICTION
+    joining.demote(refused, reason, persons[refused], rule.person_limit)
+
+
+def demote_crowds(joining: Joining, rules: Rules, links: Links) -> None:
+    """No type of identifier chains a crowd into one profile, each link within its limit."""
+    sizes = persons_within(joining, rules, joining.joined_by(links))
+    crowded = sizes > rules.profile_person_limit
+    if not crowded.any():
+        return
+    count = joining.evidence.node_count
+    node, _ = distinct_pairs(links.right, joining.person[links.left], count)
+    joins_several = np.bincount(node, minlength=count) > 1
+    _demote_flagged(joining, joins_several & crowded, CROWD, sizes, rules.profile_person_limit)
+
+
+def _demote_flagged(
+    joining: Joining, flags: Flags, reason: str, counts: Integers, limit: int
+) -> None:
+    nodes = np.flatnonzero(flags)
+    joining.demote(nodes, reason, counts[nodes], limit)
+
+
+def _kinds_of_person(joining: Joining, rules: Rules, rule: IdentifierRule) -> tuple[Flags, Flags]:
+    """By label: has a registration; has none, but a contact of a stronger type than `rule`."""
+    evidence = joining.evidence
+    stronger = tuple(
+        other for other in rules.shared if other.is_contact and other.strength < rule.strength
+    )
+    is_registered = np.zeros(evidence.node_count, dtype=np.bool_)
+    is_registered[joining.person[evidence.nodes_of(rules.registered) & ~joining.is_demoted]] = True
+    is_contact = np.zeros(evidence.node_count, dtype=np.bool_)
+    is_contact[joining.person[evidence.nodes_of(stronger) & ~joining.is_demoted]] = True
+    return is_registered, is_contact & ~is_registered
+
+
+def persons_within(joining: Joining, rules: Rules, after: Integers) -> Integers:
+    """For each node, how many registered persons its component of `after` would hold."""
+    registered = joining.evidence.nodes_of(rules.registered) & ~joining.is_demoted
+    label, _ = distinct_pairs(
+        after[registered],
+        joining.person_key()[joining.person[registered]],
+        2 * joining.evidence.node_count,
+    )
+    sizes = np.bincount(label, minlength=joining.evidence.node_count).astype(np.int64)
+    return sizes[after]

@@ -1,0 +1,50 @@
+"""What lies in quarantine, counted: how many rows, under which rule; never a row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from sources.contract import Table
+from sources.sql import file_literal
+from sources.store import Store
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Rows of one table over all files ever landed: in raw, and in quarantine by rule.
+
+    A file that was refused whole counts as one.
+    """
+
+    loaded: int
+    by_rule: dict[str, int]
+
+    @property
+    def quarantined(self) -> int:
+        """Rows, and whole files, in quarantine."""
+        return sum(self.by_rule.values())
+
+    @property
+    def total(self) -> int:
+        """Everything that landed."""
+        return self.loaded + self.quarantined
+
+
+def stock(connection: duckdb.DuckDBPyConnection, table: Table, data: Path) -> Stock:
+    """Count a table's rows in raw and in quarantine."""
+    store = Store(data)
+    (loaded,) = connection.execute(
+        f"select count(*) from read_parquet({_glob(store.raw_folder(table))})"
+    ).fetchall()[0]
+    folder = store.quarantine_folder(table)
+    if not any(folder.glob("*.parquet")):
+        return Stock(loaded, {})
+    rules = connection.execute(
+        f"select rule, count(*) from read_parquet({_glob(folder)}) group by rule order by rule"
+    ).fetchall()
+    return Stock(loaded, dict(rules))
+
+
+def _glob(folder: Path) -> str:
+    return f"{file_literal(folder)[:-1]}/*.parquet'"

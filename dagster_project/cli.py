@@ -235,7 +235,8 @@ def dev(
     prepare_instance(chosen)
     console.say(f"The Dagster UI opens on http://{host}:{port} (Ctrl-C ends it).")
     program = str(Path(sys.executable).with_name("dagster"))
-    arguments = ["dev", "-m", "dagster_project.definitions", "-h", host, "-p", str(port)]
+    # pyproject.toml names the code location.
+    arguments = ["dev", "-h", host, "-p", str(port)]
     os.chdir(settings.PROJECT_ROOT)
     os.execv(program, [program, *arguments])  # noqa: S606 - the project's own interpreter's folder
 

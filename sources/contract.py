@@ -1,4 +1,4 @@
-"""What a source promises: its tables, their columns and types, their keys and the rules a row must keep.
+"""What a source promises: its tables, their columns and types, their keys, their row rules.
 
 A contract is data. `sources/web.py`, `app.py`, `erp.py` and `pos.py` hold one each; the loader,
 the gates and the tests read them and hold no list of their own.

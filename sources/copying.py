@@ -1,4 +1,4 @@
-"""Rows out of one landed file into two Parquet files: those that keep the contract, and the others."""
+"""One landed file into two Parquet files: the rows that keep the contract, and the others."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -111,10 +111,8 @@ RETURNS = Table(
         Column("return_id", "text", "The return's id.", required=True),
         Column("order_id", "text", "The order that it undoes a part of."),
         Column("product_id", "text", "What came back."),
-        Column("quantity", "amount", "How much of it, as a positive number."),
-        Column(
-            "refund_amount", "amount", "What is paid back, as a positive number.", required=True
-        ),
+        Column("quantity", "amount", "How much of it, not below zero."),
+        Column("refund_amount", "amount", "What is paid back, not below zero.", required=True),
         Column("currency", "text", "Currency of refund_amount, ISO 4217.", required=True),
         Column("returned_at", "timestamp", "When it came back.", required=True),
         Column("reason", "text", "Why."),

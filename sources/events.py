@@ -1,4 +1,4 @@
-"""The event contract that web and app share: one JSON object a line, as the Segment spec defines it."""
+"""The event contract that web and app share: one JSON object a line, by the Segment spec."""
 
 from sources.contract import Column, Rule, Table, happens_in_our_time
 

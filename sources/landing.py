@@ -105,7 +105,7 @@ def _printable(name: str) -> str:
 
 @contextmanager
 def opened(store: Store, file: LandedFile) -> Iterator[IO[bytes]]:
-    """The file's bytes, once it is sure that it is a plain readable file inside the landing zone."""
+    """The file's bytes, once it is sure that it is a plain file inside the landing zone."""
     try:
         str(file.path).encode()
     except UnicodeEncodeError as error:

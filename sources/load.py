@@ -1,4 +1,4 @@
-"""Landed files to raw Parquet: every row is loaded or quarantined, once, whatever happens meanwhile.
+"""Landed files to raw Parquet: every row is loaded or quarantined, once, whatever happens.
 
 A landed content is done when `raw/<source>/<table>/<sha256>.parquet` exists. That file is put in
 place last and in one step, so a load may be killed at any moment and two may run at once: the worst
@@ -123,6 +123,9 @@ def _connection(store: Store, table: Table) -> duckdb.DuckDBPyConnection:
     # In case of need: beside the data, and not where the process happens to have been started.
     spill = literal(str(store.raw_folder(table) / ".spill"))
     connection.execute(f"set temp_directory = {spill}")
+    # Pushed down, "no rule is broken" would have every value parsed once to judge it and again to
+    # write it.
+    connection.execute("set disabled_optimizers = 'filter_pushdown'")
     return connection
 
 

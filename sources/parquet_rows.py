@@ -10,7 +10,7 @@ from sources.contract import Column, Table
 from sources.csv_rows import check_names
 from sources.landing import DefectiveFileError
 from sources.sql import file_literal, json_object, name
-from sources.verdict import Reading
+from sources.verdict import Fault, Reading
 
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 
@@ -18,7 +18,7 @@ _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 def parquet_types(
     connection: duckdb.DuckDBPyConnection, table: Table, path: Path
 ) -> dict[str, str]:
-    """The DuckDB type of each column of the file; a schema that can't carry the table refuses it."""
+    """The DuckDB type of each column; a schema that can't carry the table refuses the file."""
     try:
         names = pyarrow.parquet.read_schema(path).names
         source = f"read_parquet({file_literal(path)})"
@@ -46,6 +46,15 @@ def parquet_rows(table: Table, path: Path, types: dict[str, str]) -> Reading:
         relation=f"read_parquet({file_literal(path)}, file_row_number = true)",
         texts={c.name: _text(c, types[c.name]) for c in table.columns if c.name in types},
         line="file_row_number + 1",
+        faults=tuple(
+            Fault(
+                f"contains({name(c.name)}, chr(0))",
+                "nul_character",
+                f"{c.name} holds a NUL character",
+            )
+            for c in table.columns
+            if types.get(c.name) == "VARCHAR"
+        ),
         row=f"coalesce(try(cast(to_json({struct}) as varchar)), cast({struct} as varchar))",
         extra=json_object(
             {

@@ -74,9 +74,7 @@ STORES = Table(
         Column("name", "text", "What it is called."),
         Column("city", "text", "City."),
         Column("country", "text", "Country, ISO 3166-1 alpha-2."),
-        Column(
-            "timezone", "text", "IANA name of the zone that the store's receipts are written in."
-        ),
+        Column("timezone", "text", "IANA name of the time zone of the store's receipts."),
         Column("latitude", "coordinate", "Degrees north."),
         Column("longitude", "coordinate", "Degrees east."),
     ),

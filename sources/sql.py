@@ -15,7 +15,7 @@ def name(text: str) -> str:
 
 
 def file_literal(path: Path) -> str:
-    """A path as an SQL literal that a reader takes for this one file, whatever its name looks like."""
+    """A path as an SQL literal that a reader takes for this file, whatever its name looks like."""
     return literal("".join(f"[{c}]" if c in "*?[" else c for c in str(path)))
 
 

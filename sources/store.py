@@ -23,7 +23,7 @@ _TEMPORARY = ".tmp"
 
 
 class Store:
-    """The data directory. Every name a file gets is unique to its content, so writers never meet."""
+    """The data directory. A file is named by the content it is made of, so writers never meet."""
 
     def __init__(self, data: Path) -> None:
         # Absolute, so that views and readers don't depend on where a process was started.
@@ -79,7 +79,7 @@ def _clear_abandoned(folder: Path) -> None:
 
 @contextmanager
 def temporary(final: Path) -> Iterator[Path]:
-    """A name beside `final` to write to before `commit`; what isn't committed is gone afterwards."""
+    """A name beside `final` to write to before `commit`; what isn't committed is gone after."""
     path = final.with_name(f".{final.stem}.{uuid.uuid4().hex}{_TEMPORARY}")
     try:
         yield path

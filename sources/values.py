@@ -70,7 +70,7 @@ def _boolean(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return f"case when strlen({text}) <= {MAX_TEXT_BYTES} and not contains({text}, chr(0)) then {text} end"
+    return f"case when strlen({text}) <= {MAX_TEXT_BYTES} then {text} end"
 
 
 def _object(text: str) -> str:
@@ -100,7 +100,7 @@ _READINGS: dict[ColumnType, _Reading] = {
     "text": _Reading(
         "varchar",
         "invalid_text",
-        f"is longer than {MAX_TEXT_BYTES} bytes, holds a NUL character or isn't a text",
+        f"is longer than {MAX_TEXT_BYTES} bytes or isn't a text",
     ),
     "amount": _Reading(
         "decimal(18, 4)",

@@ -61,7 +61,7 @@ class Stamp:
 
 
 def good_rows(table: Table, reading: Reading, stamp: Stamp, *, all_or_none: bool = False) -> str:
-    """SQL for the rows of raw. `all_or_none`: the first refused row is an error, to stop at once."""
+    """SQL for the rows of raw. `all_or_none`: the first refused row is an error and ends it."""
     kept = "_fault is null"
     if all_or_none:
         kept = f"case when {kept} then true else error('a row is refused') end"
@@ -112,10 +112,7 @@ def _own_name(column: Column) -> str:
 
 def _judged(table: Table, reading: Reading) -> str:
     texts = ",\n".join(f"{_text(c, reading)} as {_text_name(c)}" for c in table.columns)
-    values = ",\n".join(
-        f"cast({typed(c, _text_name(c), parsed=reading.has_json)} as {sql_type(c)}) as {_own_name(c)}"
-        for c in table.columns
-    )
+    values = ",\n".join(f"{_value(c, reading)} as {_own_name(c)}" for c in table.columns)
     computed = "".join(
         f", coalesce({_own_name(c)}, {c.otherwise}) as {name(c.name)}"
         for c in table.columns
@@ -134,6 +131,11 @@ def _judged(table: Table, reading: Reading) -> str:
             select *, {cases([fault.sql for fault in _faults(table, reading)])} as _fault
             from completed
         )"""
+
+
+def _value(column: Column, reading: Reading) -> str:
+    value = typed(column, _text_name(column), parsed=reading.has_json)
+    return f"cast({value} as {sql_type(column)})"
 
 
 def _text(column: Column, reading: Reading) -> str:

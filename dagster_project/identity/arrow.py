@@ -13,8 +13,11 @@ Integers = NDArray[np.int64]
 
 def integers(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Integers]:
     """The result's columns, all BIGINT and none null, as NumPy arrays by name."""
-    columns: Mapping[str, Any] = connection.execute(query).fetchnumpy()
-    return {name: np.asarray(column, dtype=np.int64) for name, column in columns.items()}
+    table = connection.execute(query).to_arrow_table()
+    return {
+        name: np.asarray(table.column(name).to_numpy(), dtype=np.int64)
+        for name in table.column_names
+    }
 
 
 def write_table(

@@ -25,6 +25,12 @@ CROWD = "chains more persons into one than the limit"
 # An identifier that more persons touch than this tells nothing about any single one of them.
 _HUB_IDENTIFIER_PERSONS = 10
 
+# Stands for all registered types together, where the others stand for themselves.
+_REGISTERED = -1
+
+# In microseconds: calendar arithmetic on a million times takes seconds.
+_DAY = 86_400_000_000
+
 # A busy day is no habit: records are averaged over a month at least.
 _SHORTEST_DAYS = 30
 
@@ -33,69 +39,99 @@ def demote_stand_ins(joining: Joining, rules: Rules) -> None:
     """A till's or an ERP's default customer, by its name or by what is written to its name."""
     found = nobodys(joining.connection)
     joining.demote(found, NOBODY, np.zeros(len(found), dtype=np.int64), 0)
+    limits = ", ".join(f"({rule.strength}, {rule.records_per_day})" for rule in rules.registered)
     busy = integers(
         joining.connection,
         f"""
-        select node, strength,
-            record_count // greatest({_SHORTEST_DAYS},
-                coalesce(date_diff('day', first_seen_at, last_seen_at), 0) + 1) as daily_count
-        from _identity_nodes
-        where strength <= {rules.weakest_registered}
+        with busy as (
+            select node, strength,
+                record_count // greatest({_SHORTEST_DAYS},
+                    coalesce(epoch_us(last_seen_at) - epoch_us(first_seen_at), 0)
+                        // {_DAY} + 1) as daily_count
+            from _identity_nodes
+        )
+        select busy.node, busy.daily_count, limits.daily_limit
+        from busy
+        join (values {limits}) as limits (strength, daily_limit) using (strength)
+        where busy.daily_count > limits.daily_limit
+        order by busy.node
         """,
     )
-    for rule in rules.registered:
-        above = (busy["strength"] == rule.strength) & (busy["daily_count"] > rule.records_per_day)
-        above &= ~joining.is_demoted[busy["node"]]
-        joining.demote(
-            busy["node"][above], TOO_BUSY, busy["daily_count"][above], rule.records_per_day
-        )
+    _demote_above(joining, TOO_BUSY, busy["node"], busy["daily_count"], busy["daily_limit"])
 
 
 def demote_crowded_registrations(joining: Joining, rules: Rules) -> None:
     """A card or customer number that is seen with everybody's e-mails, cards and registrations."""
+    limits = ", ".join(
+        f"({rule.strength}, {strength}, {limit})"
+        for rule in rules.registered
+        for strength, limit in {
+            _REGISTERED: rule.person_limit,
+            **_value_limits(rule, rules),
+        }.items()
+    )
     key = joining.person_key()[joining.person]
     write_table(
         joining.connection,
         "_identity_keys",
         {"node": np.arange(len(key), dtype=np.int64), "key": key},
     )
-    seen = integers(
+    crowded = integers(
         joining.connection,
         f"""
-        with registered as (
+        with limits (strength, other_strength, value_limit) as (values {limits}),
+        registered as (
             select signal_no, node, strength
             from _identity_mentions join _identity_nodes using (node)
             where strength <= {rules.weakest_registered}
+        ),
+        seen as (
+            select registered.node, registered.strength,
+                case when other.strength <= {rules.weakest_registered} then {_REGISTERED}
+                    else other.strength end as other_strength,
+                count(distinct _identity_keys.key) as value_count
+            from registered
+            join _identity_mentions as mentions
+                on mentions.signal_no = registered.signal_no and mentions.node <> registered.node
+            join _identity_nodes as other on other.node = mentions.node
+            join _identity_keys on _identity_keys.node = mentions.node
+            group by all
         )
-        select registered.node, registered.strength,
-            case when other.strength <= {rules.weakest_registered} then -1 else other.strength
-                end as other_strength,
-            count(distinct _identity_keys.key) as value_count
-        from registered
-        join _identity_mentions as mentions
-            on mentions.signal_no = registered.signal_no and mentions.node <> registered.node
-        join _identity_nodes as other on other.node = mentions.node
-        join _identity_keys on _identity_keys.node = mentions.node
-        group by all
-        order by registered.node, other_strength
+        select seen.node, seen.other_strength, seen.value_count, limits.value_limit
+        from seen join limits using (strength, other_strength)
+        where seen.value_count > limits.value_limit
+        order by seen.node, seen.other_strength
         """,
     )
     joining.connection.execute("drop table _identity_keys")
-    for rule in rules.registered:
-        limits = {-1: rule.person_limit} | {
-            other.strength: rule.value_limits[other.name]
-            for other in rules.identifiers
-            if other.name in rule.value_limits
-        }
-        for strength, limit in limits.items():
-            above = (
-                (seen["strength"] == rule.strength)
-                & (seen["other_strength"] == strength)
-                & (seen["value_count"] > limit)
-                & ~joining.is_demoted[seen["node"]]
-            )
-            reason = TOO_MANY_PERSONS if strength == -1 else TOO_MANY_VALUES
-            joining.demote(seen["node"][above], reason, seen["value_count"][above], limit)
+    by_persons = crowded["other_strength"] == _REGISTERED
+    for reason, chosen in ((TOO_MANY_PERSONS, by_persons), (TOO_MANY_VALUES, ~by_persons)):
+        _demote_above(
+            joining,
+            reason,
+            crowded["node"][chosen],
+            crowded["value_count"][chosen],
+            crowded["value_limit"][chosen],
+        )
+
+
+def _value_limits(rule: IdentifierRule, rules: Rules) -> dict[int, int]:
+    """The limits of a registered type by the strength of the other type."""
+    return {
+        other.strength: rule.value_limits[other.name]
+        for other in rules.identifiers
+        if other.name in rule.value_limits
+    }
+
+
+def _demote_above(
+    joining: Joining, reason: str, node: Integers, counts: Integers, limits: Integers
+) -> None:
+    """Demote nodes for the first limit each one breaks; `node` is in order."""
+    first = (np.diff(node, prepend=-1) > 0) & ~joining.is_demoted[node]
+    for limit in np.unique(limits[first]):
+        chosen = first & (limits == limit)
+        joining.demote(node[chosen], reason, counts[chosen], int(limit))
 
 
 def demote_hubs(joining: Joining, rules: Rules) -> bool:

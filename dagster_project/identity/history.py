@@ -2,12 +2,12 @@
 
 Kinds of a row:
 
-* merge: `from` is gone, and all or most of what it knew is now part of `to`, with other persons;
-* rename: `from` is gone, and `to` is the same person under another id, because an older identifier
-  came to light or the anchor was lost (ids.py);
-* split: `to` took identifiers that were `from`'s and left it for a person of their own.
+* merge: `from` is gone, and all or most of its identifiers are `to`'s, with those of other persons;
+  or alone, where an older identifier came to light or the anchor was lost (ids.py), and the same
+  person goes by another id;
+* split: identifiers that were `from`'s have left it, for a person of their own or for another one.
 
-A former id leads on through its newest merge or rename: identity.redirects.
+A former id leads on through its newest merge: identity.redirects.
 """
 
 import logging
@@ -21,13 +21,19 @@ from dagster_project.errors import PerennialError
 
 logger = logging.getLogger(__name__)
 
-_IDENTIFIERS = (
-    "select distinct profile_id, identifier_type, identifier_value from marts.customer_identifiers"
-)
+# An identifier that several persons used says nothing of how one of them moved.
+_IDENTIFIERS = """
+    select profile_id, identifier_type, identifier_value
+    from (
+        select distinct profile_id, identifier_type, identifier_value
+        from marts.customer_identifiers
+    ) as held
+    qualify count(*) over (partition by identifier_type, identifier_value) = 1
+"""
 _HISTORY = (
     "select happened_at, kind, from_profile_id, to_profile_id, reason from marts.identity_history"
 )
-_LONGEST_WAY = 1000  # renames and merges that one id can have behind it
+_LONGEST_WAY = 1000  # merges that one id can have behind it
 
 
 def read_previous(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> None:
@@ -83,9 +89,9 @@ def write_history(connection: duckdb.DuckDBPyConnection, *, as_of: datetime) -> 
         select $1::timestamptz, kind, from_profile_id, to_profile_id,
             case
                 when kind = 'merge' and joined_by is not null then 'joined by ' || joined_by
-                when kind = 'merge' then 'joined by identifiers that are new'
+                when kind = 'merge' and joins_others then 'joined by identifiers that are new'
                 when lost is not null then lost || ' was demoted'
-                when kind = 'rename' then 'an older identifier came to light'
+                when kind = 'merge' then 'an older identifier came to light'
                 else 'what joined them is no longer there'
             end
         from _identity_moves
@@ -158,9 +164,9 @@ def _write_moves(connection: duckdb.DuckDBPyConnection) -> None:
         select ranked.former as from_profile_id, ranked.present as to_profile_id,
             case
                 when ranked.is_still_there or not ranked.holds_most then 'split'
-                when ranked.joins_others then 'merge'
-                else 'rename'
+                else 'merge'
             end as kind,
+            ranked.joins_others,
             strengths.identifier_type as joined_by,
             lost.identifier_type as lost
         from ranked
@@ -186,7 +192,7 @@ def write_redirects(connection: duckdb.DuckDBPyConnection) -> None:
         steps as (
             select from_profile_id, to_profile_id, happened_at
             from _identity_history
-            where kind in ('merge', 'rename')
+            where kind = 'merge'
             qualify row_number() over (
                 partition by from_profile_id order by happened_at desc, to_profile_id
             ) = 1

@@ -9,7 +9,7 @@ first; among equally old ones the strongest type, then the smallest value. So
 * when two persons turn out to be one, the older one's anchor, and so its id, survives.
 
 It changes only if an older identifier comes to light late, or if the anchor itself is demoted or
-cut off: history.py logs each such case, and former ids lead to the present one.
+cut off: history.py tells each such case, and the former id leads to the present one.
 """
 
 import duckdb

@@ -43,6 +43,8 @@ def _join_shared(joining: Joining, rules: Rules, rule: IdentifierRule) -> None:
     """Join by the identifiers of one type that pass its limits."""
     strengths = _of([rule], rules)
     links = joining.links(strengths)
+    if len(links.left) == 0:
+        return
     demote_shared(joining, rules, rule, links)
     links = joining.links_left(links, strengths)
     demote_crowds(joining, rules, links)

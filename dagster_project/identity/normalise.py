@@ -54,8 +54,10 @@ def normalise(
     connection.execute(
         "create or replace temp table _identity_spelled (value_no bigint, spelling varchar)"
     )
+    written = connection.execute("select distinct strength from _identity_written").fetchall()
     for rule in rules.identifiers:
-        _spell(connection, rule, rules, default_country)
+        if (rule.strength,) in written:
+            _spell(connection, rule, rules, default_country)
     connection.execute(
         """
         create or replace temp table _identity_values as

@@ -14,6 +14,9 @@ from dagster_project.identity.rules import Rules, one_of
 
 # Letters that Unicode doesn't decompose into a base letter and an accent.
 _WHOLE_LETTERS = ("łđøıħ", "ldoih")
+# An identifier whose users are described in more ways than this isn't one person's. (Comparing each
+# description with each other takes the square of their number.)
+_MOST_DESCRIPTIONS = 50
 # No name is longer; the comparison of two texts takes their lengths' product.
 _LONGEST_NAME = 64
 
@@ -134,20 +137,39 @@ def telling_apart(
     write_table(connection, "_identity_described", {"node": node, "person": person_of_node[node]})
     write_table(connection, "_identity_touched", {"identifier": touched, "person": person})
     refused = f"not {_agrees('one', 'other')}" if must_agree else _contradicts("one", "other")
+    # Two persons of exactly the same description agree, unless it lacks a name.
+    refused_alone = "coalesce(given_name, family_name) is null" if must_agree else "false"
     found = integers(
         connection,
         f"""
         with said as (
-            select distinct identifier, touched.person, given_name, family_name, birth_date, tax_id
+            select identifier, given_name, family_name, birth_date, tax_id,
+                min(touched.person) as least_person, max(touched.person) as greatest_person
             from _identity_touched as touched
             join _identity_described using (person)
             join _identity_people using (node)
+            group by identifier, given_name, family_name, birth_date, tax_id
+        ),
+        babel as (
+            select identifier from said
+            group by identifier having count(*) > {_MOST_DESCRIPTIONS}
         )
-        select distinct one.identifier
+        select one.identifier
         from said as one
         join said as other
-            on one.identifier = other.identifier and one.person < other.person
+            on one.identifier = other.identifier
+            and least(one.least_person, other.least_person)
+                < greatest(one.greatest_person, other.greatest_person)
+            and (one.given_name, one.family_name, one.birth_date, one.tax_id)
+                is distinct from
+                (other.given_name, other.family_name, other.birth_date, other.tax_id)
+        anti join babel on babel.identifier = one.identifier
         where {refused}
+        union
+        select identifier from said
+        where least_person < greatest_person and {refused_alone}
+        union
+        select identifier from babel
         """,
     )["identifier"]
     connection.execute("drop table _identity_described; drop table _identity_touched")
@@ -184,14 +206,26 @@ def contradictions(
         connection,
         f"""
         with said as (
-            select distinct "after", "before", given_name, family_name, birth_date, tax_id
+            select "after", given_name, family_name, birth_date, tax_id,
+                list(distinct "before") as persons
             from _identity_joined join _identity_people using (node)
+            group by "after", given_name, family_name, birth_date, tax_id
+        ),
+        apart as (
+            select one.persons as ones, other.persons as others
+            from said as one
+            join said as other
+                on one."after" = other."after"
+                and (one.given_name, one.family_name, one.birth_date, one.tax_id)
+                    is distinct from
+                    (other.given_name, other.family_name, other.birth_date, other.tax_id)
+            where {refused}
+        ),
+        pairs as (
+            select one, unnest(others) as other
+            from (select unnest(ones) as one, others from apart) as unfolded
         )
-        select distinct one."before" as one, other."before" as other
-        from said as one
-        join said as other on one."after" = other."after" and one."before" < other."before"
-        where {refused}
-        order by one, other
+        select distinct one, other from pairs where one < other order by one, other
         """,
     )
     connection.execute("drop table _identity_joined")

@@ -4,17 +4,16 @@
 |---|---|
 | resolved | a signal: its profile_id, null where nothing usable is left |
 | profiles | a person |
-| identifiers | an identifier of a person, in one source |
-| shared_identifiers | a demoted identifier of a person whose records carry it, in one source |
+| identifiers | an identifier of a person, in one source; a demoted one with each who uses it |
 | links | two identifiers tied together, by one rule in one source |
 | cut_links | two identifiers seen together that weren't tied, because the persons contradict |
 | demoted | an identifier that joins nobody |
 | normalised | an identifier as written (and a country, for phones) |
-| history | a merge, split or rename |
+| history | a merge or a split |
 | redirects | a former profile_id that leads to a present one |
 
-A shared identifier proves nothing about who wrote it, but it is a way to reach its users, and a
-refusal that comes from it may be any of theirs.
+A demoted identifier proves nothing about who wrote, but a refusal that comes from it may be that of
+any of its users.
 """
 
 import duckdb
@@ -24,7 +23,6 @@ from dagster_project.identity.rules import Rules
 TABLES = (
     "normalised",
     "identifiers",
-    "shared_identifiers",
     "links",
     "cut_links",
     "demoted",
@@ -143,39 +141,35 @@ def _write_links(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _write_identifiers(connection: duckdb.DuckDBPyConnection) -> None:
-    seen = """
-        min(signals.first_seen_at) as first_seen_at,
-        max(signals.last_seen_at) as last_seen_at,
-        sum(signals.record_count)::bigint as record_count
-    """
+    """A demoted identifier is listed with each person whose records carry it."""
     connection.execute(
-        f"""
-        create or replace temp table _identity_identifiers as
-        with seen as (
-            select mentions.node, signals.source, {seen}
-            from _identity_mentions as mentions
-            join _identity_signals as signals using (signal_no)
-            group by mentions.node, signals.source
-        )
-        select members.profile_id, nodes.identifier_type, nodes.value as identifier_value,
-            seen.source, seen.first_seen_at, seen.last_seen_at, seen.record_count
-        from seen
-        join _identity_members as members using (node)
-        join _identity_nodes as nodes using (node)
         """
-    )
-    connection.execute(
-        f"""
-        create or replace temp table _identity_shared_identifiers as
-        select resolved.profile_id, nodes.identifier_type, nodes.value as identifier_value,
-            signals.source, {seen}
-        from _identity_demotions as demotions
-        join _identity_nodes as nodes using (node)
-        join _identity_mentions as mentions using (node)
-        join _identity_signals as signals using (signal_no)
-        join _identity_resolved as resolved using (signal_id)
-        where resolved.profile_id is not null
-        group by all
+        create or replace temp table _identity_identifiers as
+        with own as (
+            select mentions.node, members.profile_id, mentions.signal_no, false as is_demoted
+            from _identity_mentions as mentions
+            join _identity_members as members using (node)
+        ),
+        shared as (
+            select mentions.node, members.profile_id, mentions.signal_no, true as is_demoted
+            from _identity_mentions as mentions
+            join _identity_demotions as demotions on demotions.node = mentions.node
+            join _identity_holders as holders using (signal_no)
+            join _identity_members as members on members.node = holders.node
+        ),
+        seen as (
+            select mentions.node, mentions.profile_id, mentions.is_demoted, signals.source,
+                min(signals.first_seen_at) as first_seen_at,
+                max(signals.last_seen_at) as last_seen_at,
+                sum(signals.record_count)::bigint as record_count
+            from (from own union all from shared) as mentions
+            join _identity_signals as signals using (signal_no)
+            group by mentions.node, mentions.profile_id, mentions.is_demoted, signals.source
+        )
+        select seen.profile_id, nodes.identifier_type, nodes.value as identifier_value,
+            seen.source, seen.first_seen_at, seen.last_seen_at, seen.record_count,
+            seen.is_demoted
+        from seen join _identity_nodes as nodes using (node)
         """
     )
     connection.execute(

@@ -66,10 +66,15 @@ class Difference:
         payload = "".join(f", m.{quoted(column)}" for column in self.columns)
         return connection.execute(
             f"""
+            with keyed as (
+                -- A second condition in the join makes it a nested loop: 200 s for 500,000 rows.
+                select *, case when operation <> 'remove' then profile_id end as member_id
+                from changes
+            )
+
             select c.profile_id, c.operation{payload}
-            from changes as c
-            left join {self.source} as m
-                on c.profile_id = m.profile_id and c.operation <> 'remove'
+            from keyed as c
+            left join {self.source} as m on c.member_id = m.profile_id
             order by c.position
             """
         ).to_arrow_table()

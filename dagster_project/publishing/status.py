@@ -57,7 +57,7 @@ class BuildAttempt:
     run_id: str
     outcome: str
     closed_gates: tuple[str, ...]
-    ended_at: datetime
+    at: datetime
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from dagster_project.errors import PerennialError
 from dagster_project.publishing.audience import AudienceSpec, write_audiences
 from dagster_project.publishing.gates import (
     GATES_TABLE,
+    STAGES,
     GateClosedError,
     GateKey,
     closed_gates,
@@ -163,6 +164,23 @@ def _write_meta(
         "insert into meta.expected_gates values (?, ?)", sorted(map(tuple, expected))
     )
     write_audiences(connection, audiences)
+    _write_sizes(connection)
+
+
+def _write_sizes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep how many rows each table of each stage had, in the order of the road."""
+    connection.execute(
+        "create table meta.tables (position integer, stage varchar, name varchar, row_count bigint)"
+    )
+    for stage, name in connection.execute(
+        "select table_schema, table_name from information_schema.tables "
+        "where table_catalog = 'warehouse' and list_contains(?, table_schema) order by all",
+        [list(STAGES)],
+    ).fetchall():
+        count = _count(connection, f'warehouse.{stage}."{name}"')
+        connection.execute(
+            "insert into meta.tables values (?, ?, ?, ?)", [STAGES.index(stage), stage, name, count]
+        )
 
 
 def _checked(temporary: Path, counts: Mapping[str, int]) -> PublishReport:

@@ -18,11 +18,6 @@
     (select reporting_currency from meta.build)
 {%- endmacro %}
 
-{#- ISO 3166 alpha-2 code of the country assumed where a record names none. -#}
-{% macro default_country() -%}
-    (select default_country from meta.build)
-{%- endmacro %}
-
 {#- The local date of as_of. -#}
 {% macro today() -%}
     {{ local_date(as_of(), business_timezone()) }}

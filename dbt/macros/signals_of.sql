@@ -2,7 +2,7 @@
     The records of one staged table by signal, as a select; `carried` maps the columns of
     stg_identity__signals that the table has to its own. Columns stand in the order of the result.
 -#}
-{% macro signals_of(relation, source, table, first_seen_at, last_seen_at, carried) -%}
+{% macro signals_of(relation, source, table, first_seen_at, carried, last_seen_at=none) -%}
 {%- set texts = [
     "anonymous_id", "user_id", "previous_id", "device_id", "email", "phone", "loyalty_id",
     "erp_customer_id", "payment_card", "tax_id", "country", "given_name", "family_name",
@@ -15,7 +15,7 @@
         {%- if text in carried %}
         max({{ carried[text] }}) as {{ text }},
         {%- else %}
-        cast(null as varchar) as {{ text }},
+        cast(null as {{ type_text() }}) as {{ text }},
         {%- endif %}
         {%- endfor %}
         {%- if "birth_date" in carried %}
@@ -24,7 +24,7 @@
         cast(null as date) as birth_date,
         {%- endif %}
         min({{ first_seen_at }}) as first_seen_at,
-        max({{ last_seen_at }}) as last_seen_at,
+        max({{ last_seen_at or first_seen_at }}) as last_seen_at,
         count(*) as record_count
     from {{ relation }}
     where signal_id is not null

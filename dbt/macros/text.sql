@@ -3,6 +3,11 @@
     nullif(trim({{ text }}), '')
 {%- endmacro %}
 
+{#- Texts of a list as literals, with commas between. -#}
+{% macro quoted(texts) -%}
+    {%- for text in texts -%}'{{ text }}'{{ ", " if not loop.last }}{%- endfor -%}
+{%- endmacro %}
+
 {#- A value of another type, null where the text doesn't hold one. -#}
 {% macro try_cast(text, data_type) -%}
     {{ return(adapter.dispatch("try_cast")(text, data_type)) }}
@@ -10,6 +15,19 @@
 
 {% macro default__try_cast(text, data_type) -%}
     try_cast({{ text }} as {{ data_type }})
+{%- endmacro %}
+
+{#- A text of unknown length, as a type. -#}
+{% macro type_text() -%}
+    {{ return(adapter.dispatch("type_text")()) }}
+{%- endmacro %}
+
+{% macro default__type_text() -%}
+    varchar
+{%- endmacro %}
+
+{% macro spark__type_text() -%}
+    string
 {%- endmacro %}
 
 {#- An ISO 3166 alpha-2 code in capitals, null for anything else. -#}

@@ -1,3 +1,29 @@
+{#- An instant, as a type: a timestamp that knows its zone. -#}
+{% macro type_instant() -%}
+    {{ return(adapter.dispatch("type_instant")()) }}
+{%- endmacro %}
+
+{% macro default__type_instant() -%}
+    timestamptz
+{%- endmacro %}
+
+{% macro spark__type_instant() -%}
+    timestamp
+{%- endmacro %}
+
+{#- A time on the wall, as a type: a timestamp without a zone. -#}
+{% macro type_wall_time() -%}
+    {{ return(adapter.dispatch("type_wall_time")()) }}
+{%- endmacro %}
+
+{% macro default__type_wall_time() -%}
+    timestamp
+{%- endmacro %}
+
+{% macro spark__type_wall_time() -%}
+    timestamp_ntz
+{%- endmacro %}
+
 {#- The wall-clock time (timestamp without zone) that an instant had in a time zone. -#}
 {% macro local_time(instant, timezone) -%}
     {{ return(adapter.dispatch("local_time")(instant, timezone)) }}
@@ -48,10 +74,10 @@
 {#- The instant that an ISO 8601 text means; without an offset it is in the given zone, else in the business's. -#}
 {% macro store_instant(text, timezone) -%}
     case
-        when {{ has_offset(text) }} then {{ try_cast(text, "timestamptz") }}
+        when {{ has_offset(text) }} then {{ try_cast(text, type_instant()) }}
         else
             {{ instant_of(
-                try_cast(text, "timestamp"), "coalesce(" ~ timezone ~ ", " ~ business_timezone() ~ ")"
+                try_cast(text, type_wall_time()), "coalesce(" ~ timezone ~ ", " ~ business_timezone() ~ ")"
             ) }}
     end
 {%- endmacro %}

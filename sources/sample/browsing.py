@@ -28,8 +28,10 @@ select
     orders.ordered_at,
     orders.web_order_id,
     orders.promo_code,
-    case orders.channel when 'app' then 11 else browser(persons.browser_count, orders.day) end::tinyint
-        as visitor,
+    case orders.channel
+        when 'app' then 11
+        else browser(persons.browser_count, orders.day)
+    end::tinyint as visitor,
     persons.has_account and share(orders.person_no, orders.basket_id, 'logged in') < 0.4
         as is_known,
     concat(

@@ -1,11 +1,9 @@
 """Dirt: malformed, duplicated and late records among the good ones, each one listed.
 
-A malformed or duplicated record is a further line: the good one stays where it is,
-so that a platform
-which keeps dirt out arrives at the tables of the clean world. A late record is moved to the last file
-of its table. `line` counts physical lines
-    from 1 (a CSV's header is line 1), in Parquet rows from 1;
-it is null where a whole file is meant.
+A malformed or duplicated record is a further line: the good one stays where it is, so that a
+platform which keeps dirt out arrives at the tables of the clean world. A late record is moved to
+the last file of its table. `line` counts physical lines from 1 (a CSV's header is line 1), in a
+Parquet file rows from 1; it is null where a whole file is meant.
 """
 
 import gzip

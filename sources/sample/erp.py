@@ -1,4 +1,4 @@
-"""The ERP's tables, in the columns of the contract: customers, products, orders, lines, returns, tickets."""
+"""The ERP's tables, in the columns of the contract, from customers to tickets."""
 
 import duckdb
 
@@ -12,8 +12,10 @@ select
     orders.order_no,
     orders.person_no,
     case
-        when orders.channel = 'counter'
-            and share(orders.person_no, orders.basket_id, 'in a hurry') < 0.4 then 9
+        when
+            orders.channel = 'counter'
+            and share(orders.person_no, orders.basket_id, 'in a hurry') < 0.4
+            then 9
         when orders.channel = 'phone' and share(orders.person_no, 0, 'entered twice') < 0.3 then 2
         else 1
     end::tinyint as entry
@@ -22,7 +24,7 @@ where orders.has_erp;
 
 create macro customer_code(person_no, entry) as case entry
     when 9 then '{DEFAULT_CUSTOMER_ID}'
-    else 'C' || lpad((entry * 1000000 + person_no)::varchar, 7, '0')
+    else 'C' || padded(entry * 1000000 + person_no, 7)
 end;
 
 create table customer_versions as
@@ -30,7 +32,8 @@ with entered as (
     select distinct person_no, entry from order_customers where entry <> 9
     union
     select person_no, 1 from persons
-    where (kind = 'subscriber' and has_account)
+    where
+        (kind = 'subscriber' and has_account)
         or (is_member and share(person_no, 0, 'in the ERP') < 0.1)
 ),
 
@@ -38,11 +41,14 @@ dated as (
     select
         persons.*,
         entered.entry,
-        case when first_day < 20 then -20 - pick(person_no, entry, 'entered', 900)
-            else first_day - 1 end::integer as entered_day,
+        case
+            when first_day < 20 then -20 - pick(person_no, entry, 'entered', 900)
+            else first_day - 1
+        end::integer as entered_day,
         case when share(person_no, entry, 'entry changes') < 0.12
-            then greatest(first_day,
-                pick(person_no, entry, 'entry changed', 360)) end::integer as changed_day
+            then greatest(first_day, pick(person_no, entry, 'entry changed', 360))
+        end::integer as changed_day,
+        30000 + pick(person_no, entry, 'entered at', 30000) as entered_second
     from entered
     inner join persons using (person_no)
 ),
@@ -60,13 +66,12 @@ select
     customer_code(v.person_no, v.entry) as customer_id,
     typed(v.given_name, v.person_no * 10 + v.entry, 'given in ERP') as given_name,
     typed(v.family_name, v.person_no * 10 + v.entry, 'family in ERP') as family_name,
-    strftime(case when share(v.person_no, 0, 'birthday in ERP') < 0.5 then v.birth_date end,
-        '%Y-%m-%d') as birth_date,
+    case when share(v.person_no, 0, 'birthday in ERP') < 0.5 then v.birth_date end as birth_date,
     case when v.entry = 1 then v.tax_id end as tax_id,
     case
-        when v.entry = 2
-            then coalesce(v.second_email,
-            case when share(v.person_no, 0, 'mail again') < 0.5 then v.email end)
+        when v.entry = 2 then coalesce(
+            v.second_email, case when share(v.person_no, 0, 'mail again') < 0.5 then v.email end
+        )
         when not v.is_online and share(v.person_no, 0, 'mail in ERP') < 0.4 then null
         when share(v.person_no, 0, 'mail in ERP') > 0.92 then coalesce(v.second_email, v.email)
         else v.email
@@ -77,15 +82,13 @@ select
             then spoken(v.phone, v.country, v.person_no + 7)
     end as phone,
     v.street_address, v.city, v.postal_code, v.country,
-    case when v.entry = 1 and not v.is_private
-        and share(v.person_no, 0, 'card in ERP') < 0.6 then v.loyalty_id end as loyalty_id,
+    case when v.entry = 1 and not v.is_private and share(v.person_no, 0, 'card in ERP') < 0.6
+        then v.loyalty_id
+    end as loyalty_id,
     case when v.entry = 1 then v.user_id end as web_user_id,
-    iso(on_day(v.entered_day) + to_seconds(30000 + pick(v.person_no, v.entry, 'entered at',
-        30000))) as created_at,
-    iso(on_day(v.version_day) + to_seconds(30000 + pick(v.person_no, v.entry, 'entered at',
-        30000) + v.is_later::integer * 900)) as updated_at,
-    case when share(v.person_no, v.entry, 'inactive') < 0.01 then 'false'
-        else 'true' end as is_active,
+    iso(moment(v.entered_day, v.entered_second)) as created_at,
+    iso(moment(v.version_day, v.entered_second + 900 * v.is_later::integer)) as updated_at,
+    share(v.person_no, v.entry, 'inactive') >= 0.01 as is_active,
     flag(v.email_mood, 0.64, 0.85) as email_marketing,
     flag(v.sms_mood, 0.42, 0.8) as sms_marketing,
     flag(v.chat_mood, 0.3, 0.6) as whatsapp_marketing,
@@ -102,7 +105,7 @@ from (
         '{DEFAULT_CUSTOMER_ID}' as customer_id, 'CLIENTE' as given_name, 'FINAL' as family_name,
         '{DEFAULT_CUSTOMER_EMAIL}' as email, iso(on_day(-400)) as created_at,
         iso(on_day(-400)) as updated_at,
-        'true' as is_active, null as person_no, 9 as entry, -400 as version_day
+        true as is_active, null as person_no, 9 as entry, -400 as version_day
 )
 where {{where}}
 order by version_day, customer_id, updated_at
@@ -117,15 +120,20 @@ where is_listed and {where}
 order by product_id
 """
 
-# Grain: one row a version of an order. A quarter of those delivered were exported before,
-as confirmed.
+# Grain: one row a version of an order. A quarter of the delivered were exported before, confirmed.
 _ORDERS = """
 create table order_versions as
 with versions as (
-    select orders.* replace ('confirmed' as status, null as delivered_at,
-        ordered_at + interval 20 minute as updated_at)
+    select orders.* replace (
+        'confirmed' as status,
+        null as delivered_at,
+        ordered_at + interval 20 minute as updated_at
+    )
     from orders
-    where has_erp and status = 'delivered' and channel <> 'counter'
+    where
+        has_erp
+        and status = 'delivered'
+        and channel <> 'counter'
         and share(person_no, basket_id, 'exported twice') < 0.25
     union all
     from orders where has_erp
@@ -152,9 +160,9 @@ inner join order_customers using (order_no);
 """
 
 _CODES = """
-create macro order_code(order_no) as 'O' || lpad(order_no::varchar, 8, '0');
-create macro ticket_code(ticket_no) as 'T' || lpad(ticket_no::varchar, 7, '0');
-create macro return_code(order_no) as 'X' || lpad(order_no::varchar, 8, '0');
+create macro order_code(order_no) as 'O' || padded(order_no, 8);
+create macro ticket_code(ticket_no) as 'T' || padded(ticket_no, 7);
+create macro return_code(order_no) as 'X' || padded(order_no, 8);
 """
 
 ORDERS = """

@@ -1,8 +1,7 @@
 """The landing zone: which file holds what, in which format, under which name.
 
-History comes as one file a month, the last fortnight's events one file a day. Each format of the
-contract occurs: .ndjson, .jsonl.gz, .csv, .csv.gz, .parquet,
-and a checksum beside the ERP's customers.
+History comes as one file a month, the last fortnight's events as one file a day. Each format of the
+contract occurs, .ndjson, .jsonl.gz, .csv, .csv.gz and .parquet, and checksums beside the customers.
 """
 
 import hashlib
@@ -19,9 +18,11 @@ from sources.sample.rendering import event_lines
 Progress = Callable[[str], None]
 
 _DAILY = 14
+# One column of finished text a line: a CSV without header, quotes or a delimiter that could occur.
+_TEXT = "format csv, header false, quote '', escape '', delimiter e'\\x01'"
 _OPTIONS = {
-    ".ndjson": "format csv, header false, quote '', escape '', delimiter e'\\x01'",
-    ".jsonl.gz": "format csv, header false, quote '', escape '', delimiter e'\\x01', compression gzip",
+    ".ndjson": _TEXT,
+    ".jsonl.gz": f"{_TEXT}, compression gzip",
     ".csv": "format csv, header true",
     ".csv.gz": "format csv, header true, compression gzip",
     ".parquet": "format parquet, compression zstd",
@@ -168,7 +169,7 @@ def write_landing(
 
 
 def write_checksum(content: Path, target: Path) -> None:
-    """Write the sidecar of a file, in the form of sha256sum, before the file itself gets its name."""
+    """Write the sidecar of a file as sha256sum does, before the file itself gets its name."""
     digest = hashlib.sha256(content.read_bytes()).hexdigest()
     target.with_name(f"{target.name}.sha256").write_text(f"{digest}  {target.name}\n", "utf-8")
 

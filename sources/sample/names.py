@@ -70,7 +70,7 @@ def _cities(country: str, families: list[str]) -> list[str]:
 
 
 def read_names(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create `words`: country × kind × gender × position, and `word_counts`: country × gender."""
+    """Create `words` (country, kind, gender, position, word) and `word_counts`."""
     rows: list[tuple[str, str, str, int, str]] = []
 
     def add(country: str, kind: str, gender: str, words: list[str]) -> None:

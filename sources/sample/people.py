@@ -102,9 +102,11 @@ inner join words as city
 _POSTAL_CODES = """
 create macro padded(number, width) as lpad(number::varchar, width, '0');
 create macro postal_code(country, who) as case country
-    when 'PT' then (1000 + pick(who, 0, 'post', 8999)) || '-' || padded(pick(who, 1, 'post', 1000), 3)
+    when 'PT'
+        then (1000 + pick(who, 0, 'post', 8999)) || '-' || padded(pick(who, 1, 'post', 1000), 3)
     when 'RO' then (100000 + pick(who, 0, 'post', 899999))::varchar
-    when 'PL' then padded(pick(who, 0, 'post', 100), 2) || '-' || padded(pick(who, 1, 'post', 1000), 3)
+    when 'PL'
+        then padded(pick(who, 0, 'post', 100), 2) || '-' || padded(pick(who, 1, 'post', 1000), 3)
     when 'GB' then one_of(['M', 'LS', 'BS', 'SE', 'EH'], who, 0, 'post')
         || (1 + pick(who, 1, 'post', 19)) || ' ' || pick(who, 2, 'post', 10)
         || one_of(['AB', 'DE', 'HJ', 'LN', 'PQ'], who, 3, 'post')

@@ -17,17 +17,18 @@ create macro typed(word, who, what) as case
     when share(who, 1, what) < 0.34 then upper(word)
     else word
 end;
-create macro flag(mood, yes, no) as case when mood < yes then 'true'
-    when mood < no then 'false' end;
+create macro flag(mood, yes, no) as
+    case when mood < yes then 'true' when mood < no then 'false' end;
 create macro local_text(day, second, offset_text) as
-    strftime(on_day(day) + to_seconds(second), '%Y-%m-%dT%H:%M:%S') || coalesce(offset_text, '');
+    strftime(moment(day, second), '%Y-%m-%dT%H:%M:%S') || coalesce(offset_text, '');
 -- Phones as people say them: international, or as at home.
 create macro spoken(phone, country, who) as case
     when phone is null or share(who, 0, 'spoken') < 0.5 then phone
     when share(who, 0, 'spoken') < 0.6 then '00' || phone[2:]
-    when country in ('GB', 'RO', 'IE') then '0'
-        || phone[case when country = 'IE' then 5 else 4 end:]
-    else phone[case country when 'PT' then 5 else 4 end:]
+    when country = 'IE' then '0' || phone[5:]
+    when country in ('GB', 'RO') then '0' || phone[4:]
+    when country = 'PT' then phone[5:]
+    else phone[4:]
 end;
 """
 
@@ -38,15 +39,18 @@ with dated as (
     select
         persons.*,
         least(
-            case when first_day < 30 then first_day - 5 - pick(person_no, 0, 'joined', 1500)
-                else first_day - 1 - pick(person_no, 0, 'joined', 20) end,
-            case when phone_to < 100000 then phone_to - 10 else 100000 end
+            case
+                when first_day < 30 then first_day - 5 - pick(person_no, 0, 'joined', 1500)
+                else first_day - 1 - pick(person_no, 0, 'joined', 20)
+            end,
+            phone_to - 10
         )::integer as joined_day,
         case
             when phone_heir_of is not null then phone_from + 5
             when share(person_no, 0, 'changes') < 0.15
                 then greatest(first_day, pick(person_no, 0, 'changed', 360))
         end::integer as changed_day,
+        36000 + pick(person_no, 0, 'joined at', 30000) as joined_second,
         placeholders.email as placeholder_email,
         placeholders.phone as placeholder_phone
     from persons
@@ -75,8 +79,7 @@ select
     n.number as loyalty_id,
     typed(n.given_name, n.person_no, 'given at till') as given_name,
     typed(n.family_name, n.person_no, 'family at till') as family_name,
-    strftime(case when share(n.person_no, 0, 'birthday told') < 0.8 then n.birth_date end,
-        '%Y-%m-%d') as birth_date,
+    case when share(n.person_no, 0, 'birthday told') < 0.8 then n.birth_date end as birth_date,
     n.tax_id,
     coalesce(n.placeholder_email, case
         when n.family_head is not null then n.email
@@ -95,10 +98,11 @@ select
     end, n.country, n.person_no)) as phone,
     n.street_address, n.city, n.postal_code, n.country,
     stores.store_id as home_store_id,
-    local_text(n.joined_day, 36000 + pick(n.person_no, 0, 'joined at', 30000), null) as enrolled_at,
-    local_text(n.version_day,
-        36000 + pick(n.person_no, 0, 'joined at', 30000) + n.is_later::integer * 600,
-        case when stores.writes_offset then calendar.offset_text end) as updated_at,
+    local_text(n.joined_day, n.joined_second, null) as enrolled_at,
+    local_text(
+        n.version_day, n.joined_second + 600 * n.is_later::integer,
+        case when stores.writes_offset then calendar.offset_text end
+    ) as updated_at,
     flag(n.email_mood, 0.62, 0.85) as email_marketing,
     flag(n.sms_mood, 0.45, 0.8) as sms_marketing,
     flag(n.chat_mood, 0.3, 0.6) as whatsapp_marketing,
@@ -124,15 +128,16 @@ order by version_day, loyalty_id, updated_at
 
 STORES = """
 select
-    store_id, 'Store ' || store_no as name, words.word as city, stores.country, timezone, latitude,
-    longitude
+    stores.store_id, 'Store ' || stores.store_no as name, words.word as city, stores.country,
+    stores.timezone, stores.latitude, stores.longitude
 from stores
-inner join words on stores.country = words.country and words.kind = 'city' and words.gender = 'F'
-inner join word_counts on
-    stores.country = word_counts.country and word_counts.kind = 'city' and word_counts.gender = 'F'
-    and words.position = pick(store_no, 0, 'store city', word_counts.n)
+inner join word_counts as counts on stores.country = counts.country and counts.gender = 'F'
+inner join words
+    on
+        words.kind = 'city' and stores.country = words.country and words.gender = 'F'
+        and words.position = pick(stores.store_no, 0, 'store city', counts.city_count)
 where {where}
-order by store_id
+order by stores.store_id
 """
 
 # Grain: one row a receipt line. A line that was brought back is a line of a receipt of its own.
@@ -155,22 +160,26 @@ with heads as (
 known as (
     select
         heads.*,
+        case when heads.back_line_no is null then 1 else -1 end::decimal(2, 0) as sign,
         stores.store_id,
         stores.currency,
         (1 + pick(heads.basket_id, heads.clone, 'register', 6))::varchar as register_id,
-        local_text(heads.day, heads.second,
-            case when stores.writes_offset then calendar.offset_text end) as sold_at,
-        case heads.loyalty when 1 then persons.loyalty_id when 2 then persons.second_loyalty_id
-            when 9 then '{DEFAULT_LOYALTY_ID}' end as loyalty_id,
-        case heads.told when 'email' then
-            case when persons.second_email is not null
-                and heads.second % 5 = 0 then persons.second_email else persons.email end
-        end as email,
-        case heads.told
-            when 'phone' then spoken(persons.phone, persons.country, persons.person_no)
-            end as phone,
-        case heads.paid_by when 1 then persons.card
-            when 2 then persons.second_card end as payment_card_hash
+        local_text(
+            heads.day, heads.second, case when stores.writes_offset then calendar.offset_text end
+        ) as sold_at,
+        case heads.loyalty
+            when 1 then persons.loyalty_id
+            when 2 then persons.second_loyalty_id
+            when 9 then '{DEFAULT_LOYALTY_ID}'
+        end as loyalty_id,
+        case when heads.told = 'email' then coalesce(
+            case when heads.second % 5 = 0 then persons.second_email end, persons.email
+        ) end as email,
+        case when heads.told = 'phone'
+            then spoken(persons.phone, persons.country, persons.person_no)
+        end as phone,
+        case heads.paid_by when 1 then persons.card when 2 then persons.second_card end
+            as payment_card_hash
     from heads
     inner join persons using (person_no)
     inner join stores on heads.store_no = stores.store_no
@@ -188,10 +197,8 @@ select
     lines.discount_amount * known.sign as discount_amount,
     lines.line_amount * known.sign as line_amount,
     known.currency, lines.promo_code, known.loyalty_id, known.email, known.phone,
-    known.payment_card_hash,
-    known.original_receipt_id
-from (select *, case when back_line_no is null then 1 else -1 end::decimal(2, 0) as sign
-    from known) as known
+    known.payment_card_hash, known.original_receipt_id
+from known
 inner join lines
     on known.basket_id = lines.basket_id
         and coalesce(known.back_line_no, lines.line_no) = lines.line_no

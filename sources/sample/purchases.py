@@ -1,8 +1,7 @@
 """Purchases: whose basket each one is, where and when, in a shop or as an order.
 
-Each basket of the dataset lands in exactly one place — a receipt, an ERP order,
-or an Order Completed
-that the ERP hasn't got yet — so that the amounts of the world add up to those of the dataset.
+Each basket of the dataset lands in exactly one place — a receipt, an ERP order, an Order Completed
+that the ERP hasn't got — so that the amounts of the world add up to those of the dataset.
 """
 
 import duckdb
@@ -48,8 +47,11 @@ select
     case
         when moved.has_fuel then 'store'
         when moved.is_online and moved.channel_draw < moved.online_habit
-            then case when moved.has_app
-                and share(moved.person_no, moved.basket_id, 'app') < 0.6 then 'app' else 'web' end
+            then case
+                when moved.has_app and share(moved.person_no, moved.basket_id, 'app') < 0.6
+                    then 'app'
+                else 'web'
+            end
         when moved.channel_draw > 0.994 then 'phone'
         when moved.channel_draw > 0.988 then 'counter'
         else 'store'
@@ -146,13 +148,17 @@ with candidates as (
 select
     candidates.* exclude (day, second),
     (candidates.day + candidates.days_kept)::smallint as day,
-    (36000 + pick(candidates.person_no, candidates.basket_id, 'hour back',
-        30000))::integer as second,
-    arg_min(lines.line_no,
-        draw(candidates.person_no, lines.basket_id * 100 + lines.line_no, 'line back')) as line_no
+    (36000 + pick(candidates.person_no, candidates.basket_id, 'hour back', 30000))::integer
+        as second,
+    arg_min(
+        lines.line_no,
+        draw(candidates.person_no, lines.basket_id * 1000 + lines.line_no, 'line back')
+    ) as line_no
 from candidates
 inner join lines using (basket_id)
-where lines.line_amount > 0 and not lines.is_fuel
+where
+    lines.line_amount > 0
+    and not lines.is_fuel
     and candidates.day + candidates.days_kept <= (select day from last_visit)
 group by all;
 """
@@ -168,10 +174,11 @@ with placed as (
         baskets.amount,
         baskets.discount_amount,
         baskets.promo_code,
-        calendar.local_on + to_seconds(visits.second) - to_minutes(calendar.offset_minutes) as ordered_at,
+        calendar.local_on + to_seconds(visits.second) - to_minutes(calendar.offset_minutes)
+            as ordered_at,
         case when baskets.amount >= 35 then 0 else 3.9 end::decimal(12, 2) as shipping_amount,
-        (1 + pick(visits.person_no, visits.basket_id, 'days to deliver',
-            5))::integer as delivery_days
+        (1 + pick(visits.person_no, visits.basket_id, 'days to deliver', 5))::integer
+            as delivery_days
     from visits
     inner join persons using (person_no)
     inner join baskets using (basket_id)
@@ -183,8 +190,11 @@ dated as (
     select
         *,
         getvariable('as_of') - ordered_at as age,
-        ordered_at + to_days(delivery_days) + to_minutes(pick(person_no, basket_id, 'delivered',
-            600)) as arrives_at,
+        case
+            when channel = 'counter' then ordered_at
+            else ordered_at + to_days(delivery_days)
+                + to_minutes(pick(person_no, basket_id, 'delivered', 600))
+        end as arrives_at,
         channel in ('web', 'app') and share(person_no, basket_id, 'tracked') < 0.95 as has_events,
         share(person_no, basket_id, 'exported') as export_draw,
         share(person_no, basket_id, 'cancelled') < 0.03 as is_cancelled
@@ -195,14 +205,15 @@ followed as (
     select
         *,
         -- The shop reports at once, the ERP catches up by night and now and then loses one.
-        not (has_events
-            and (export_draw < 0.01 or (export_draw < 0.6 and age < interval 1 day))) as has_erp,
+        not (
+            has_events
+            and (export_draw < 0.01 or (export_draw < 0.6 and age < interval 1 day))
+        ) as has_erp,
         case
             when channel = 'counter' then 'delivered'
             when is_cancelled then 'cancelled'
             when arrives_at <= getvariable('as_of') then 'delivered'
-            when age < interval 1 day
-                then case when export_draw < 0.8 then 'pending' else 'confirmed' end
+            when age < interval 1 day and export_draw < 0.8 then 'pending'
             when age < interval 2 day then 'confirmed'
             else 'shipped'
         end as status
@@ -213,14 +224,15 @@ select
     *,
     row_number() over (order by ordered_at, person_no, basket_id) as order_no,
     case when channel in ('web', 'app') then concat('W', basket_id, '-', clone) end as web_order_id,
-    case when channel = 'counter' then ordered_at
-        else arrives_at + case when export_draw > 0.98 then interval '-1' day
-            else interval 1 day end
+    -- Two in a hundred were promised for the day before they arrive.
+    case
+        when channel = 'counter' then ordered_at
+        when export_draw > 0.98 then arrives_at - interval 1 day
+        else arrives_at + interval 1 day
     end as promised_at,
-    case when status = 'delivered'
-        then case when channel = 'counter' then ordered_at else arrives_at end end as delivered_at,
+    case when status = 'delivered' then arrives_at end as delivered_at,
     case status
-        when 'delivered' then case when channel = 'counter' then ordered_at else arrives_at end
+        when 'delivered' then arrives_at
         when 'cancelled' then least(ordered_at + interval 7 hour, getvariable('as_of'))
         when 'shipped' then ordered_at + interval 30 hour
         else ordered_at
@@ -235,7 +247,10 @@ with candidates as (
         *,
         delivered_at + to_hours(20 + pick(person_no, basket_id, 'order kept', 200)) as returned_at
     from orders
-    where status = 'delivered' and has_erp and share(person_no, basket_id, 'order back') < 0.05
+    where
+        status = 'delivered'
+        and has_erp
+        and share(person_no, basket_id, 'order back') < 0.05
 )
 
 select
@@ -244,11 +259,14 @@ select
     candidates.basket_id,
     candidates.currency,
     candidates.returned_at,
-    arg_min(lines,
-        draw(candidates.person_no, lines.basket_id * 100 + lines.line_no,
-        'order line back')) as line,
-    ['damaged', 'wrong product', 'changed mind',
-        'late'][1 + pick(candidates.person_no, candidates.basket_id, 'why', 4)] as reason
+    arg_min(
+        lines,
+        draw(candidates.person_no, lines.basket_id * 1000 + lines.line_no, 'order line back')
+    ) as line,
+    one_of(
+        ['damaged', 'wrong product', 'changed mind', 'late'],
+        candidates.person_no, candidates.basket_id, 'why'
+    ) as reason
 from candidates
 inner join lines using (basket_id)
 where lines.line_amount > 0 and candidates.returned_at <= getvariable('as_of')

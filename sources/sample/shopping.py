@@ -24,7 +24,7 @@ select
         order by draw(household_id, 0, 'household'), household_id
     )::integer as household_no
 from (select distinct household_id from all_heads)
-qualify household_no <= getvariable('customers');
+qualify household_no <= least(getvariable('customers'), getvariable('household_limit'));
 
 create table heads as
 select all_heads.*, households.household_no

@@ -11,7 +11,8 @@ DEFAULT_LOYALTY_ID = "2600000017"
 DEFAULT_CUSTOMER_ID = "C0000001"
 DEFAULT_CUSTOMER_EMAIL = "shop@retailer.example.com"
 
-# Families are drawn by threes and twos out of members of one country; recycled phones in pairs.
+# Families are drawn by twos and threes out of members of one country, recycled phones in pairs; the
+# few who shop every other day are left out, or one of them would weigh more than all other mistakes.
 TRAPS = """
 create table traps as
 with members as (
@@ -19,7 +20,7 @@ with members as (
         person_no, country, drawn_family_name,
         row_number() over (order by draw(person_no, 0, 'trap'), person_no) as rank
     from named
-    where kind = 'shopper' and is_member
+    where kind = 'shopper' and is_member and basket_count <= 100
 ),
 
 families as (
@@ -34,7 +35,7 @@ families as (
             (position // 5) * 2 + (position % 5 >= 2)::integer as family_no
         from (
             select *, row_number() over (partition by country order by rank) - 1 as position
-            from members where rank <= greatest(10, getvariable('customers') * 0.02)
+            from members where rank <= greatest(6, getvariable('customers') * 0.02)
         ) as placed
     ) as grouped
     window family as (partition by country, family_no order by rank)
@@ -51,8 +52,8 @@ phones as (
         select *, row_number() over (partition by country order by rank) - 1 as position
         from members
         where
-            rank > greatest(10, getvariable('customers') * 0.02)
-            and rank <= 2 * greatest(10, getvariable('customers') * 0.015)
+            rank > greatest(6, getvariable('customers') * 0.02)
+            and rank <= 2 * greatest(6, getvariable('customers') * 0.015)
     ) as placed
 )
 

@@ -7,8 +7,8 @@ people.parquet       one row a person
 dirt.parquet         one row a planted record: source, table, file, line, kind, record_key
 
 A record's key is its message, receipt, order, return, ticket, customer or loyalty number.
-`has_identifier` says that the record carries something that could tie it to a person; one without (cash,
-no card) belongs to somebody all the same. A record of the till's default customer has the trap's name.
+`has_identifier` says that the record carries something that could tie it to a person; a receipt
+paid in cash belongs to somebody all the same. A record of the default customer names the trap.
 """
 
 from pathlib import Path
@@ -157,5 +157,6 @@ def write_truth(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for name, query in queries.items():
         target = str(folder / f"{name}.parquet").replace("'", "''")
         connection.execute(
-            f"copy ({query} order by {_ORDER[name]}) to '{target}' (format parquet, compression zstd)"
+            f"copy ({query} order by {_ORDER[name]}) to '{target}' "
+            "(format parquet, compression zstd)"
         )

@@ -60,8 +60,7 @@ def write_world(
     leaves no landing zone, and the next one starts afresh. `progress` is told each step's name.
     `dirty` is the share of malformed, duplicated and late records, listed in truth/dirt.parquet.
 
-    Raises SampleError where there is something in the landing zone already,
-    or nothing can be written.
+    Raises SampleError where the landing zone isn't empty or the folder can't be written.
     """
     order = Order(customers, seed, as_of, lines_per_receipt, dirty)
     landing, truth = to / "landing", to / "truth"
@@ -73,14 +72,16 @@ def write_world(
         workshop = Path(tempfile.mkdtemp(prefix=".sample-", suffix=".part", dir=to))
     except OSError as error:
         raise SampleError(
-            f"{to} can't be written ({error.strerror}): choose another folder, or mend its permissions."
+            f"{to} can't be written ({error.strerror}): "
+            "choose another folder, or mend its permissions."
         ) from error
     try:
         report = _draw(order, workshop, landing, truth, progress or (lambda _step: None))
         _put_in_place(workshop, landing, truth)
     except (OSError, duckdb.IOException) as error:
         raise SampleError(
-            f"{to} can't be written ({error}): check the free space and the permissions, then try again."
+            f"{to} can't be written ({error}): "
+            "check the free space and the permissions, then try again."
         ) from error
     finally:
         shutil.rmtree(workshop, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Purchases drawn at random as every source would tell them, and what they come to, added up by hand.
+"""Purchases drawn at random as every source would tell them, and what they come to.
 
 `draw` returns raw rows and, computed while they are drawn and not from them, the purchases that
 customer_orders has to show.

@@ -79,7 +79,7 @@ def _stage(day: date, known: list[date], borders: list[tuple[date, date]]) -> st
     comebacks = [
         bought
         for bought, (_, was_churned_on) in zip(known[1:], borders, strict=False)
-        if bought >= was_churned_on
+        if min(bought, TODAY) > was_churned_on
     ]
     if day >= churned_on:
         return "churned"

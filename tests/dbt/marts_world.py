@@ -24,8 +24,6 @@ TIMEZONE = "Europe/Bucharest"
 TODAY = date(2026, 7, 1)
 MARTS = "path:seeds/marts fqn:perennial.marts.churn fqn:perennial.marts.lifecycle"
 _QUIETLY = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
-# Of the tests with two parents, those whose parents are all there by now.
-_BUILDABLE = ["--indirect-selection", "buildable"]
 EVERYTHING = f"{MARTS} fqn:perennial.marts.kpis fqn:perennial.audiences"
 
 Histories = dict[str, list[date]]
@@ -180,7 +178,7 @@ def outcomes(
     exclude: str = "resource_type:unit_test",
 ) -> dict[str, str]:
     """Run dbt in the warehouse; return what became of each node."""
-    nodes = ["--select", *select.split(), "--exclude", exclude, *_BUILDABLE]
+    nodes = ["--select", *select.split(), "--exclude", exclude]
     places = ["--project-dir", PROJECT, "--profiles-dir", path.parent, "--target-path", path.parent]
     _write_profile(path)
     try:

@@ -13,9 +13,9 @@ COLUMNS = {
     "customer_profiles": (
         "profile_id first_seen_at last_seen_at email phone given_name family_name birth_date city "
         "postal_code country sources identifier_count first_order_at last_order_at order_count "
-        "online_order_count store_order_count return_count net_revenue average_order_value currency "
-        "favourite_category favourite_store_id preferred_hour last_visit_at cart_state cart_value "
-        "cart_updated_at has_open_ticket has_open_delivery"
+        "online_order_count store_order_count return_count net_revenue average_order_value "
+        "currency favourite_category favourite_store_id preferred_hour last_visit_at cart_state "
+        "cart_value cart_updated_at has_open_ticket has_open_delivery"
     ),
     "customer_identifiers": (
         "profile_id identifier_type identifier_value source first_seen_at last_seen_at"

@@ -99,7 +99,8 @@ def of_aliases(connection: duckdb.DuckDBPyConnection, truth: Path) -> list[Quali
         create or replace temp table quality_aliases as
         with kinds (level, identifier_type) as (values {kinds}),
         held as (
-            select distinct identifier_type, identifier_value, profile_id from identity.identifiers
+            select distinct identifier_type, identifier_value, profile_id
+            from identity.identifiers where not is_demoted
         ),
         seen as (
             select distinct identifier_type, raw_value as identifier_value

@@ -80,16 +80,19 @@ def test_a_family_email_joins_nobody_and_is_listed_as_contradicting() -> None:
     assert "contradict" in world.demoted()["email", "familia@example.com"]
 
 
-def test_a_shared_email_stays_a_way_to_reach_each_of_its_users() -> None:
+def test_a_shared_email_is_listed_with_each_of_its_users() -> None:
     world = resolved(
         [
             customer("ana", "C1", email="familia@example.com", **named("Ana", "Pop")),
             customer("ion", "C2", email="familia@example.com", **named("Ion", "Pop")),
         ]
     )
-    reached = world.rows("select profile_id from identity.shared_identifiers order by 1")
-    assert reached == sorted((person,) for person in world.people.values())
-    assert world.rows("from identity.identifiers where identifier_type = 'email'") == []
+    listed = world.rows(
+        "select profile_id, is_demoted from identity.identifiers "
+        "where identifier_type = 'email' order by 1"
+    )
+    assert listed == sorted((person, True) for person in world.people.values())
+    assert world.rows("select distinct identifier_count from identity.profiles") == [(1,)]
 
 
 def test_father_and_son_of_one_name_are_told_apart_by_their_birth_dates() -> None:
@@ -277,6 +280,16 @@ def test_a_contradiction_over_two_links_cuts_the_weaker_one() -> None:
     assert world.demoted() == {}
     cut = world.rows("select from_value, to_value from identity.cut_links")
     assert cut == [("U1", "ion@example.com")]
+
+
+def test_different_tax_numbers_tell_namesakes_apart() -> None:
+    world = resolved(
+        [
+            customer("one", "C1", email="e@example.com", tax_id="271845904", **named("Ana", "Pop")),
+            member("other", "L1", email="e@example.com", tax_id="193500211", **named("Ana", "Ene")),
+        ]
+    )
+    assert world.different("one", "other")
 
 
 def test_a_tax_number_of_a_company_doesnt_join_its_staff() -> None:

@@ -66,16 +66,30 @@ def test_a_split_is_told_when_what_joined_two_persons_is_demoted(tmp_path: Path)
     assert after.report.splits == 1
 
 
-def test_an_older_identifier_that_comes_late_is_told_as_a_rename(tmp_path: Path) -> None:
+def test_an_older_identifier_that_comes_late_leads_the_former_id_to_the_new(
+    tmp_path: Path,
+) -> None:
     login = signal("login", "web", day=5, anonymous_id="b", user_id="U1")
     before = resolved([login])
     published = before.publish(tmp_path / "published.duckdb")
     late = signal("late", "web", day=1, anonymous_id="b")
     after = resolved([login, late], previous=published, as_of=TOMORROW)
-    assert [row[0] for row in after.rows(HISTORY)] == ["rename"]
+    former, present = before.people["login"], after.people["login"]
+    assert former != present
+    told = ("merge", former, present, "an older identifier came to light")
+    assert after.rows(HISTORY) == [told]
     assert after.rows("select former_profile_id, profile_id from identity.redirects") == [
-        (before.people["login"], after.people["login"])
+        (former, present)
     ]
+
+
+def test_what_many_people_share_is_no_sign_that_one_of_them_moved(tmp_path: Path) -> None:
+    ana = customer("ana", "C1", day=1, email="f@example.com", **named("Ana", "Pop"))
+    ion = customer("ion", "C2", day=2, email="f@example.com", **named("Ion", "Pop"))
+    published = resolved([ana, ion]).publish(tmp_path / "published.duckdb")
+    moved_out = customer("ion", "C2", day=2, **named("Ion", "Pop"))
+    after = resolved([ana, moved_out], previous=published, as_of=TOMORROW)
+    assert after.rows(HISTORY) == []
 
 
 def test_a_former_id_leads_through_several_merges_to_the_present_person(tmp_path: Path) -> None:

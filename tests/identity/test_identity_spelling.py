@@ -6,7 +6,6 @@ from dataclasses import replace
 import duckdb
 import phonenumbers
 import pyarrow as pa
-import pytest
 from email_validator import validate_email
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,71 +56,67 @@ def written_somehow(dice: random.Random, country: str) -> str:
     )
 
 
-@pytest.mark.parametrize(
-    ("raw", "country", "expected"),
-    [
-        ("0721 234 567", "RO", "+40721234567"),
-        ("0721.234.567", None, "+40721234567"),
-        ("+40 721 234 567", "PT", "+40721234567"),
-        ("0040721234567", "RO", "+40721234567"),
-        ("(021) 312-34-56", "RO", "+40213123456"),
-        ("+40 (0) 721 234 567", "RO", "+40721234567"),
-        ("912 345 678", "PT", "+351912345678"),
-        ("912 345 678", "pt", "+351912345678"),
-        ("601 234 567", "PL", "+48601234567"),
-        ("07400 123456", "GB", "+447400123456"),
-        ("+39 06 1234 5678", "IT", "+390612345678"),
-        ("(201) 555-0123", "US", "+12015550123"),
-        ("0721 234 567", "nowhere", "+40721234567"),
-        ("٠٧٢١٢٣٤٥٦٧", "RO", "+40721234567"),
-        ("0721 234", "RO", None),
-        ("not a phone", "RO", None),
-        ("1" * 90, "RO", None),
-    ],
-)
-def test_a_phone_has_one_spelling_in_any_notation(
-    raw: str, country: str | None, expected: str | None
-) -> None:
-    assert phones_of([(raw, country)]) == {(raw, country): expected}
+PHONES = {
+    ("0721 234 567", "RO"): "+40721234567",
+    ("0721.234.567", None): "+40721234567",
+    ("+40 721 234 567", "PT"): "+40721234567",
+    ("0040721234567", "RO"): "+40721234567",
+    ("(021) 312-34-56", "RO"): "+40213123456",
+    ("+40 (0) 721 234 567", "RO"): "+40721234567",
+    ("912 345 678", "PT"): "+351912345678",
+    ("912 345 678", "pt"): "+351912345678",
+    ("601 234 567", "PL"): "+48601234567",
+    ("07400 123456", "GB"): "+447400123456",
+    ("+39 06 1234 5678", "IT"): "+390612345678",
+    ("(201) 555-0123", "US"): "+12015550123",
+    ("0721 234 567", "nowhere"): "+40721234567",
+    ("٠٧٢١٢٣٤٥٦٧", "RO"): "+40721234567",
+    ("0721 234", "RO"): None,
+    ("not a phone", "RO"): None,
+    ("1" * 90, "RO"): None,
+}
+
+
+def test_a_phone_has_one_spelling_in_any_notation() -> None:
+    assert phones_of(list(PHONES)) == PHONES
 
 
 def test_sql_says_of_every_phone_what_the_library_says() -> None:
     dice = random.Random(20260301)
     countries = sorted(phonenumbers.SUPPORTED_REGIONS)
-    rows = [(written_somehow(dice, country), country) for country in countries for _ in range(12)]
+    rows = [(written_somehow(dice, country), country) for country in countries for _ in range(6)]
     found = phones_of(rows)
     assert found == {row: library_says(*row) for row in found}
     assert sum(spelling is not None for spelling in found.values()) > len(found) / 4
 
 
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        ("Ana.Pop@Example.COM", "ana.pop@example.com"),
-        ("A.n.a.Pop+offers@Gmail.com", "anapop@gmail.com"),
-        ("anapop@googlemail.com", "anapop@gmail.com"),
-        ("ana.pop+offers@outlook.com", "ana.pop@outlook.com"),
-        ("ana.pop+offers@example.com", "ana.pop+offers@example.com"),
-        ("  ana@example.com\u00a0", "ana@example.com"),
-        ("Ștefan@exemplu.ro", "ștefan@exemplu.ro"),
-        ("ana@münchen.de", "ana@münchen.de"),
-        ("ana@xn--mnchen-3ya.de", "ana@münchen.de"),
-        ("+tag@gmail.com", None),
-        ("ana@", None),
-        ("ana@example", None),
-        ("ana@@example.com", None),
-        ("Ana <ana@example.com>", None),
-        ("no-reply@example.com", None),
-        ("a" * 250 + "@example.com", None),
-        ("ana@" + "a" * 64 + ".com", None),
-    ],
-)
-def test_an_email_has_one_spelling_for_each_mailbox(raw: str, expected: str | None) -> None:
-    world = resolved([signal("s", "web", email=raw)])
-    assert world.normalised("email") == {raw: expected}
+MAILBOXES = {
+    "Ana.Pop@Example.COM": "ana.pop@example.com",
+    "A.n.a.Pop+offers@Gmail.com": "anapop@gmail.com",
+    "anapop@googlemail.com": "anapop@gmail.com",
+    "ana.pop+offers@outlook.com": "ana.pop@outlook.com",
+    "ana.pop+offers@example.com": "ana.pop+offers@example.com",
+    "  ana@example.com\u00a0": "ana@example.com",
+    "Ștefan@exemplu.ro": "ștefan@exemplu.ro",
+    "ana@münchen.de": "ana@münchen.de",
+    "ana@xn--mnchen-3ya.de": "ana@münchen.de",
+    "+tag@gmail.com": None,
+    "ana@": None,
+    "ana@example": None,
+    "ana@@example.com": None,
+    "Ana <ana@example.com>": None,
+    "no-reply@example.com": None,
+    "a" * 250 + "@example.com": None,
+    "ana@" + "a" * 64 + ".com": None,
+}
 
 
-@settings(max_examples=30, deadline=None)
+def test_an_email_has_one_spelling_for_each_mailbox() -> None:
+    world = resolved([signal(f"s{n}", "web", email=raw) for n, raw in enumerate(MAILBOXES)])
+    assert world.normalised("email") == MAILBOXES
+
+
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(
         st.text(st.sampled_from("aZ09.-_+'@ șé!#\"xn-"), max_size=9).flatmap(

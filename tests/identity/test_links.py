@@ -1,5 +1,7 @@
 """What joins two records into one person."""
 
+from datetime import date, timedelta
+
 import pytest
 from identity_world import customer, member, named, resolved, signal
 
@@ -56,6 +58,18 @@ def test_an_alias_joins_the_browser_to_the_account_and_the_old_account_to_the_ne
     assert set(world.rows("select distinct rule from identity.links")) == {("alias",)}
 
 
+def test_a_previous_id_that_is_an_account_and_a_browser_is_taken_as_the_browser() -> None:
+    world = resolved(
+        [
+            signal("visit", "web", anonymous_id="x"),
+            signal("account", "web", day=1, user_id="x"),
+            signal("alias", "web", day=2, user_id="U2", previous_id="x"),
+        ]
+    )
+    assert world.same("visit", "alias")
+    assert world.different("visit", "account")
+
+
 def test_a_login_joins_what_the_browser_did_before_it() -> None:
     world = resolved(
         [
@@ -91,6 +105,16 @@ def test_a_typo_an_initial_or_a_lost_accent_is_no_contradiction() -> None:
     assert world.same("erp", "typo", "initial")
 
 
+def test_two_letters_swapped_in_a_given_name_are_no_contradiction() -> None:
+    world = resolved(
+        [
+            customer("erp", "C1", phone="0721234567", **named("Maria", "Popescu")),
+            member("card", "L1", phone="0721234567", **named("Maira", "Popescu")),
+        ]
+    )
+    assert world.same("erp", "card")
+
+
 def test_names_in_each_others_place_are_no_contradiction() -> None:
     world = resolved(
         [
@@ -112,6 +136,26 @@ def test_a_customer_that_registered_twice_is_one_person() -> None:
     )
     assert world.report.profiles == 1
     assert world.demoted() == {}
+
+
+def test_ten_thousand_registrations_of_one_name_are_compared_in_seconds() -> None:
+    world = resolved(
+        [
+            customer(f"guest {n}", f"C{n}", email="e@example.com", **named("Ion", "Pop"))
+            for n in range(10_000)
+        ]
+        + [
+            customer(f"{n}", f"D{n}", email="f@example.com", **named("Ion", "Pop", birthday(n)))
+            for n in range(10_000)
+        ]
+    )
+    assert world.same("guest 0", "guest 9999")
+    assert world.different("0", "9999")
+    assert list(world.demoted()) == [("email", "f@example.com")]
+
+
+def birthday(number: int) -> str:
+    return (date(1950, 1, 1) + timedelta(days=number)).isoformat()
 
 
 def test_a_chain_of_ten_thousand_links_is_one_person() -> None:

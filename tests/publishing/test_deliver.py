@@ -86,97 +86,6 @@ def test_an_update_that_is_undone_is_sent_again(world: World, recorder: Recorder
     assert recorder.operations() == {"p_000000": "update"}
 
 
-def test_who_may_not_be_reached_is_left_out_and_counted_by_reason(
-    world: World, recorder: Recorder
-) -> None:
-    world.rebuild(
-        changes=[
-            "update marts.customer_consents set state = 'denied' where profile_id = 'p_000001'",
-            "update marts.customer_consents set state = 'unknown' where profile_id = 'p_000002'",
-            "delete from marts.customer_consents where profile_id = 'p_000003'",
-            "update marts.customer_consents set purpose = 'tracking' where profile_id = 'p_000004'",
-            "update marts.customer_consents set channel = 'sms' where profile_id = 'p_000005'",
-            # granted and denied at once: the denial counts
-            "insert into marts.customer_consents values "
-            "('p_000006', 'email', 'marketing', 'denied')",
-            "update marts.customer_profiles set email = null where profile_id = 'p_000007'",
-        ],
-    )
-    report = world.deliver(recorder)
-
-    assert dict(report.excluded) == {
-        "consent_denied": 2,
-        "consent_unknown": 4,
-        "no_address": 1,
-    }
-    assert report.eligible_count + sum(report.excluded.values()) == report.member_count == 10
-    assert set(recorder.operations()) == {"p_000000", "p_000008", "p_000009"}
-
-
-def test_a_withdrawn_consent_removes_the_person_from_the_channel(
-    world: World, recorder: Recorder
-) -> None:
-    world.deliver(recorder)
-    world.rebuild(
-        changes=[
-            "update marts.customer_consents set state = 'denied' where profile_id = 'p_000001'"
-        ]
-    )
-    world.deliver(recorder)
-    assert recorder.operations() == {"p_000001": "remove"}
-
-
-@pytest.mark.parametrize(
-    ("channel", "change"),
-    [
-        ("sms", "update marts.customer_profiles set phone = null where profile_id = 'p_000001'"),
-        (
-            "whatsapp",
-            "update marts.customer_profiles set phone = null where profile_id = 'p_000001'",
-        ),
-        ("push", "delete from marts.customer_identifiers where profile_id = 'p_000001'"),
-        (
-            "ads",
-            "update marts.customer_profiles set phone = null, email = null "
-            "where profile_id = 'p_000001'",
-        ),
-    ],
-)
-def test_each_consent_channel_asks_for_its_own_kind_of_address(
-    world: World, recorder: Recorder, channel: str, change: str
-) -> None:
-    world.spec = spec(consent_channel=channel)
-    world.rebuild(
-        changes=[
-            f"update marts.customer_consents set channel = '{channel}'",
-            "insert into marts.customer_identifiers select profile_id, 'device_id', "
-            "'d' || profile_id, 'app', now(), now() from marts.customer_profiles",
-            change,
-        ]
-    )
-    assert dict(world.deliver(recorder).excluded) == {"no_address": 1}
-
-
-def test_a_holdout_is_stable_about_its_share_and_independent_of_the_audience(
-    world: World, recorder: Recorder
-) -> None:
-    world.spec = spec(holdout=0.2)
-    world.rebuild(4000)
-    first = world.deliver(recorder)
-    held_out = first.excluded["holdout"]
-    chosen = world.held("recorder")
-    world.rebuild(4000)
-    world.deliver(recorder)
-
-    assert world.held("recorder") == chosen
-    # 4,000 draws at 0.2: standard deviation 25
-    assert abs(held_out - 800) < 100
-    assert len(chosen) == 4000 - held_out
-    assert len(recorder.batches) == 1
-    world.deliver(recorder, holdout_salt="another salt", approve=True)
-    assert world.held("recorder") != chosen
-
-
 def test_a_refused_record_is_not_acknowledged_and_waits_until_it_changes(
     world: World, recorder: Recorder
 ) -> None:
@@ -372,3 +281,32 @@ def test_a_stopped_delivery_says_how_to_approve_it(world: World, recorder: Recor
     report = world.deliver(recorder)
     with pytest.raises(DeliveryStoppedError, match=r"would remove 2 of the 10 .* --approve"):
         report.raise_unless_done()
+
+
+def test_an_unanswered_update_is_sent_again_though_the_data_went_back(
+    world: World, recorder: Recorder
+) -> None:
+    """The channel may hold the update that nobody acknowledged."""
+    world.deliver(recorder)
+    failing = _Failing(NoSettings())
+    failing.good, failing.error = 0, RetriableError("It took too long.")
+    world.rebuild(
+        changes=[f"update audiences.{AUDIENCE} set basket_value = 1 where profile_id = 'p_000000'"]
+    )
+    world.deliver(failing)
+    world.rebuild()
+    assert world.deliver(recorder).planned == {"add": 0, "update": 1, "remove": 0}
+    assert world.deliver(recorder).calls == 0
+
+
+def test_the_same_change_twice_in_one_build_is_two_batches(
+    world: World, recorder: Recorder
+) -> None:
+    """A tool that knows the key of the first would take the second for a repetition."""
+    world.spec = spec(holdout=0.5)
+    world.rebuild(40)
+    for salt in ("one", "two", "one", "two"):
+        world.deliver(recorder, holdout_salt=salt, approve=True)
+    first, second = recorder.batches[1].records, recorder.batches[3].records
+    assert first.equals(second)
+    assert len({batch.batch_id for batch in recorder.batches}) == 4

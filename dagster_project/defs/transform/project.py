@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject
-from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from dagster_project import database
 from dagster_project.errors import PerennialError
@@ -124,11 +123,23 @@ def checks() -> Mapping[str, tuple[dg.AssetCheckKey, Severity]]:
     """Return for each data test of the project its asset check and its severity."""
     found: dict[str, tuple[dg.AssetCheckKey, Severity]] = {}
     for unique_id, node in manifest()["nodes"].items():
-        key = get_asset_check_key_for_test(manifest(), StageTranslator(), unique_id, None)
-        if key is not None:
+        tested = _tested(node) if node["resource_type"] == "test" else None
+        if tested is not None:
             warns = node["config"]["severity"].lower() == "warn"
+            key = dg.AssetCheckKey(asset_key(tested), node["name"])
             found[unique_id] = (key, WARNING if warns else CRITICAL)
     return found
+
+
+def _tested(test: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the model, seed or source that dagster-dbt makes the test a check of."""
+    parents = test["depends_on"]["nodes"]
+    named = test["config"]["meta"].get("dagster", {}).get("ref", {}).get("name")
+    attached = parents[0] if len(parents) == 1 else test.get("attached_node")
+    nodes = manifest()["nodes"] | manifest()["sources"]
+    if named:
+        return next((node for node in nodes.values() if node["name"] == named), None)
+    return nodes.get(attached)
 
 
 def gate_key(check: dg.AssetCheckKey) -> GateKey:

@@ -69,7 +69,7 @@ emptied as (
     -- An order that lists no products took everything there was.
     select
         events.profile_id,
-        cast(null as varchar) as product_id,
+        cast(null as {{ type_text() }}) as product_id,
         events.occurred_at
     from events
     left join {{ ref("int_order_event_lines") }} as lines on events.event_id = lines.event_id

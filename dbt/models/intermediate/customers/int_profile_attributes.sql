@@ -82,7 +82,8 @@ attributes as (
         {{ latest_known("family_name", "standing") }} as family_name,
         {{ latest_known("birth_date", "standing") }} as birth_date,
         nullif({{ latest_known("coalesce(city, '')", address_standing) }}, '') as city,
-        nullif({{ latest_known("coalesce(postal_code, '')", address_standing) }}, '') as postal_code,
+        nullif({{ latest_known("coalesce(postal_code, '')", address_standing) }}, '')
+            as postal_code,
         {{ latest_known("country", "standing") }} as country
     from ranked
     group by profile_id

@@ -27,7 +27,7 @@ crossed as (
         cast(reporting.units_per_eur / rates.units_per_eur as decimal(18, 10)) as reporting_rate
     from rates
     inner join reporting
-        on rates.valid_from < reporting.valid_to and reporting.valid_from < rates.valid_to
+        on rates.valid_from < reporting.valid_to and rates.valid_to > reporting.valid_from
 ),
 
 -- What is in the reporting currency already needs no rate, also where the seed has none.

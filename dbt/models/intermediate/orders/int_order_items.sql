@@ -23,7 +23,7 @@ order_lines as (
         concat('erp:', order_id) as order_key,
         line_no,
         product_id,
-        cast(null as varchar) as category,
+        cast(null as {{ type_text() }}) as category,
         quantity,
         line_amount
     from {{ ref("stg_erp__order_lines") }}

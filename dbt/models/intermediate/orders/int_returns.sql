@@ -32,7 +32,7 @@ erp_returns as (
         concat('erp:', return_id) as return_id,
         'erp' as source,
         order_id as order_name,
-        cast(null as varchar) as profile_id,
+        cast(null as {{ type_text() }}) as profile_id,
         returned_at,
         refund_amount as amount,
         currency
@@ -76,19 +76,43 @@ all_returns as (
 
 -- By which name each system may call a purchase; a till also takes back what was ordered online.
 names as (
-    select 'pos' as source, order_id as order_name, order_key, 1 as preference
+    select
+        'pos' as source,
+        order_id as order_name,
+        order_key,
+        1 as preference
     from {{ ref("int_purchases") }}
     where source = 'pos'
     union all
-    select 'pos' as source, order_id as order_name, order_key, 2 as preference
+    select
+        'pos' as source,
+        order_id as order_name,
+        order_key,
+        2 as preference
     from {{ ref("int_purchases") }}
     where source <> 'pos'
     union all
-    select 'erp' as source, order_id as order_name, order_key, 1 as preference
+    select
+        'pos' as source,
+        web_order_id as order_name,
+        order_key,
+        3 as preference
+    from {{ ref("int_purchases") }}
+    where web_order_id is not null
+    union all
+    select
+        'erp' as source,
+        order_id as order_name,
+        order_key,
+        1 as preference
     from {{ ref("int_purchases") }}
     where source = 'erp'
     union all
-    select 'web' as source, web_order_id as order_name, order_key, 1 as preference
+    select
+        'web' as source,
+        web_order_id as order_name,
+        order_key,
+        1 as preference
     from {{ ref("int_purchases") }}
     where web_order_id is not null
 ),

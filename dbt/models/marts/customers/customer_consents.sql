@@ -20,8 +20,8 @@ unanswered as (
         asked.channel,
         asked.purpose,
         'unknown' as state,
-        cast(null as {{ dbt.type_timestamp() }}) as decided_at,
-        cast(null as varchar) as source
+        cast(null as {{ type_instant() }}) as decided_at,
+        cast(null as {{ type_text() }}) as source
     from profiles
     cross join asked
     left join consents

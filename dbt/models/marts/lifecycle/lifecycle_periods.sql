@@ -50,8 +50,10 @@ bordered as (
 returns as (
     select
         *,
-        case when lag(churned_on) over by_person <= purchased_on then purchased_on end
-            as came_back_on,
+        -- Who buys on the very day would have churned at its end: no more than at risk.
+        case
+            when lag(churned_on) over by_person < least(purchased_on, as_of) then purchased_on
+        end as came_back_on,
         -- Whether the stage before is known to go on: most purchases begin no stage.
         coalesce(
             least(lag(at_risk_on) over by_person, lag(churned_on) over by_person) > purchased_on

@@ -20,20 +20,24 @@ renamed as (
         lower({{ clean("status") }}) as status,
         opened_at,
         {{ known("closed_at") }} as closed_at,
-        case
-            when closed_at is not null then closed_at > {{ as_of() }}
-            else
-                coalesce(lower({{ clean("status") }}), '') not in (
-                    '{{ var("closed_ticket_statuses") | join("', '") }}'
-                )
-        end as is_open
+        coalesce(closed_at > {{ as_of() }}, false) as is_closed_later
     from versions
     where version_rank = 1 and not _is_deleted and opened_at <= {{ as_of() }}
 ),
 
 identified as (
     select
-        *,
+        ticket_id,
+        customer_id,
+        category,
+        status,
+        opened_at,
+        closed_at,
+        case
+            when closed_at is not null then false
+            when is_closed_later then true
+            else coalesce(status, '') not in ({{ quoted(var("closed_ticket_statuses")) }})
+        end as is_open,
         {{ signal_id("'erp'", erp_customer_id="customer_id") | indent(8) }} as signal_id
     from renamed
 )

@@ -23,31 +23,39 @@
 with members as (
     select
         *,
-        {{ known("updated_at") }} as last_written_at
+        coalesce(enrolled_at, {{ known("updated_at") }}) as first_written_at,
+        coalesce({{ known("updated_at") }}, enrolled_at) as last_written_at
     from {{ ref("stg_pos__members") }}
 ),
 
 customers as (
     select
         *,
-        {{ known("updated_at") }} as last_written_at
+        coalesce(created_at, {{ known("updated_at") }}) as first_written_at,
+        coalesce({{ known("updated_at") }}, created_at) as last_written_at
     from {{ ref("stg_erp__customers") }}
 ),
 
 signals as (
-    {{- signals_of(ref("stg_web__events"), "web", "web_events", "occurred_at", "occurred_at", event_fields) }}
+    {{- signals_of(ref("stg_web__events"), "web", "web_events", "occurred_at", event_fields) }}
     union all
-    {{- signals_of(ref("stg_app__events"), "app", "app_events", "occurred_at", "occurred_at", event_fields) }}
+    {{- signals_of(ref("stg_app__events"), "app", "app_events", "occurred_at", event_fields) }}
     union all
-    {{- signals_of(ref("stg_pos__receipt_lines"), "pos", "pos_receipt_lines", "sold_at", "sold_at", receipt_fields) }}
+    {{- signals_of(
+        ref("stg_pos__receipt_lines"), "pos", "pos_receipt_lines", "sold_at", receipt_fields
+    ) }}
     union all
-    {{- signals_of("members", "pos", "pos_members", "coalesce(enrolled_at, last_written_at)", "coalesce(last_written_at, enrolled_at)", member_fields) }}
+    {{- signals_of(
+        "members", "pos", "pos_members", "first_written_at", member_fields, "last_written_at"
+    ) }}
     union all
-    {{- signals_of("customers", "erp", "erp_customers", "coalesce(created_at, last_written_at)", "coalesce(last_written_at, created_at)", customer_fields) }}
+    {{- signals_of(
+        "customers", "erp", "erp_customers", "first_written_at", customer_fields, "last_written_at"
+    ) }}
     union all
-    {{- signals_of(ref("stg_erp__orders"), "erp", "erp_orders", "ordered_at", "ordered_at", document_fields) }}
+    {{- signals_of(ref("stg_erp__orders"), "erp", "erp_orders", "ordered_at", document_fields) }}
     union all
-    {{- signals_of(ref("stg_erp__tickets"), "erp", "erp_tickets", "opened_at", "opened_at", document_fields) }}
+    {{- signals_of(ref("stg_erp__tickets"), "erp", "erp_tickets", "opened_at", document_fields) }}
 ),
 
 -- A member without e-mail and a receipt with only a card carry the same signal.

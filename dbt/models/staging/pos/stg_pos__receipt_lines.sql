@@ -35,11 +35,11 @@ once as (
         source.*,
         case
             when {{ has_offset("source.sold_at") }}
-                then {{ try_cast("source.sold_at", "timestamptz") }}
+                then {{ try_cast("source.sold_at", type_instant()) }}
         end as sold_at_instant,
         case
             when not {{ has_offset("source.sold_at") }}
-                then {{ try_cast("source.sold_at", "timestamp") }}
+                then {{ try_cast("source.sold_at", type_wall_time()) }}
         end as sold_at_wall,
         coalesce(stores.timezone, {{ business_timezone() }}) as timezone,
         stores.country
@@ -58,7 +58,7 @@ once as (
 wall_hours as (
     select distinct
         coalesce(stores.timezone, {{ business_timezone() }}) as timezone,
-        date_trunc('hour', {{ try_cast("lines.sold_at", "timestamp") }}) as wall_hour
+        date_trunc('hour', {{ try_cast("lines.sold_at", type_wall_time()) }}) as wall_hour
     from {{ source("raw", "pos_receipt_lines") }} as lines
     left join stores on lines.store_id = stores.store_id
     where not {{ has_offset("lines.sold_at") }}

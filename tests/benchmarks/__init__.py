@@ -1,0 +1,1 @@
+"""Speeds, each beside a peer or a floor measured in the same run."""

@@ -1,0 +1,115 @@
+"""The floor of a run: its compiled SQL in one DuckDB process, and nothing else.
+
+python -m tests.benchmarks.floor DATA_DIRECTORY_OF_A_RUN FOLDER
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import sources
+from sources.values import sql_type
+
+from dagster_project import identity
+from dagster_project.defs.transform.project import LAYERS
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Tell how long a stage took, in the form that a run tells it."""
+    started = time.monotonic()
+    yield
+    sys.stderr.write(f"  {name:<13} done  {time.monotonic() - started:.1f} s\n")
+
+
+def ingest(connection: duckdb.DuckDBPyConnection, data: Path, raw: Path) -> None:
+    """Read what landed with DuckDB's readers and the contracts' types, into one file a table."""
+    connection.execute("create schema raw")
+    for table in sources.tables():
+        selected = []
+        for suffix, read in _READERS.items():
+            files = sorted((data / "landing" / table.source / table.name).rglob(f"*{suffix}"))
+            if files:
+                types = {column.name: sql_type(column) for column in table.columns}
+                selected.append(f"from {read(files, types)}")
+        raw.mkdir(parents=True, exist_ok=True)
+        target = raw / f"{table.full_name}.parquet"
+        connection.execute(
+            f"copy ({' union all by name '.join(selected)}) to '{target}' (compression zstd)"
+        )
+        columns = ", ".join(f'"{column}"' for column in table.column_names)
+        connection.execute(
+            f"create view raw.{table.full_name} as select {columns}, null::varchar as _extra, "
+            "file_row_number as _line, ''::varchar as _landed_file, now() as _loaded_at, "
+            f"false as _is_deleted from read_parquet('{target}', file_row_number = true)"
+        )
+
+
+def _files(files: list[Path]) -> str:
+    return "[" + ", ".join(f"'{file}'" for file in files) + "]"
+
+
+_READERS = {
+    ".ndjson": lambda files, types: f"read_json({_files(files)}, columns = {types})",
+    ".csv": lambda files, types: f"read_csv({_files(files)}, header = true, types = {types})",
+    ".csv.gz": lambda files, types: f"read_csv({_files(files)}, header = true, types = {types})",
+    ".parquet": lambda files, _types: f"read_parquet({_files(files)})",
+}
+
+
+def build(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Run a layer's compiled models and tests, in the order in which the run did."""
+    nodes = {
+        **json.loads((target / "manifest.json").read_text())["nodes"],
+    }
+    for result in json.loads((target / "run_results.json").read_text())["results"]:
+        node: dict[str, Any] = nodes[result["unique_id"]]
+        sql = result.get("compiled_code") or node.get("compiled_code") or ""
+        if node["resource_type"] == "test":
+            connection.execute(f"select count(*) from ({sql})").fetchall()
+            continue
+        connection.execute(f"create schema if not exists {node['schema']}")
+        relation = f"{node['schema']}.{node['alias']}"
+        if node["resource_type"] == "seed":
+            file = Path(node["root_path"]) / node["original_file_path"]
+            types = node["config"]["column_types"]
+            connection.execute(
+                f"create table {relation} as from read_csv('{file}', types = {types})"
+            )
+        else:
+            kind = node["config"]["materialized"]
+            connection.execute(f"create {kind} {relation} as {sql}")
+
+
+def main() -> None:
+    """Build the same tables from the same files."""
+    data, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    folder.mkdir(parents=True)
+    connection = duckdb.connect(str(folder / "warehouse.duckdb"))
+    connection.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false")
+    with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as run:
+        row = run.execute("select * from meta.build").arrow().read_all()
+    connection.execute("create schema meta; create table meta.build as from row")
+    [as_of] = row.column("as_of").to_pylist()
+    with stage("raw"):
+        ingest(connection, data, folder / "raw")
+    for layer in LAYERS:
+        if layer == "intermediate":
+            with stage("identity"):
+                identity.resolve(
+                    connection, as_of=as_of, default_country="PT", salt="", previous=None
+                )
+        with stage(layer):
+            build(connection, data / ".dagster" / "dbt" / layer)
+    connection.close()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

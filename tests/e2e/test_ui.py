@@ -1,0 +1,135 @@
+"""What an operator sees and does in the Dagster UI, in a real browser."""
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.e2e.house import PERENNIAL, House
+from tests.e2e.test_gates_close import _plant
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+STAGES = ("raw", "staging", "identity", "intermediate", "marts", "audiences", "published", "channels")
+A_RUN_MS = 240_000
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium, which isn't installed"),
+    pytest.mark.timeout(900),
+]
+
+
+@dataclass(frozen=True)
+class Ui:
+    """The UI of one house, served for as long as the test lasts."""
+
+    house: House
+    url: str
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def ui(house: House) -> Iterator[Ui]:
+    port = _free_port()
+    log = (house.data.parent / "dev.log").open("w")
+    process = subprocess.Popen(
+        [str(PERENNIAL), "dev", "--port", str(port)],
+        env=house.environment(),
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_up(url, process)
+        yield Ui(house, url)
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        log.close()
+
+
+def _wait_until_up(url: str, process: subprocess.Popen[bytes], seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "perennial dev ended by itself"
+        try:
+            urllib.request.urlopen(f"{url}/server_info", timeout=2)
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+        else:
+            return
+    raise AssertionError("the UI didn't come up")
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        opened = browser.new_page(viewport={"width": 1600, "height": 1000})
+        opened.set_default_timeout(60_000)
+        yield opened
+        browser.close()
+
+
+def _materialize(page: Page, address: str) -> None:
+    """Press Materialize on the page of a job or an asset, and open the run that it starts."""
+    page.goto(address)
+    page.get_by_role("button", name=re.compile("^Materialize")).first.click()
+    page.get_by_role("link", name="View").or_(page.get_by_text("View run")).first.click()
+    page.wait_for_url(re.compile("/runs/"))
+
+
+def _ends_as(page: Page, status: str) -> None:
+    expect(page.get_by_text(status, exact=True).first).to_be_visible(timeout=A_RUN_MS)
+
+
+def test_an_operator_sees_the_stages_and_a_closed_gate_stops_the_channels(
+    ui: Ui, page: Page
+) -> None:
+    page.goto(f"{ui.url}/asset-groups")
+    for stage in STAGES:
+        expect(page.get_by_text(stage, exact=True).first).to_be_visible()
+
+    job = f"{ui.url}/locations/perennial/jobs/build"
+    _materialize(page, job)
+    _ends_as(page, "Success")
+
+    published = ui.house.published_bytes()
+    _plant(ui.house, "raw")
+    _materialize(page, job)
+    _ends_as(page, "Failure")
+    page.goto(f"{ui.url}/assets/raw/pos_receipt_lines?view=checks")
+    expect(page.get_by_text("Failed", exact=True).first).to_be_visible()
+    assert ui.house.published_bytes() == published
+
+    _materialize(page, f"{ui.url}/assets/channels/file/first_purchase")
+    _ends_as(page, "Failure")
+    assert not list((ui.house.data / "channels").rglob("*.csv"))

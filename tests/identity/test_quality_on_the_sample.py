@@ -1,0 +1,150 @@
+"""On a sample world of known truth, identity joins what it can and hardly what it shouldn't."""
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+from quality import Quality, of_aliases, of_records
+
+from dagster_project.database import connect
+from dagster_project.identity import IdentityReport, resolve
+from dagster_project.warehouse import Build, begin
+from sources import tables
+from sources.load import create_views, load_table
+from sources.sample import write_world
+
+AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
+DBT = Path(__file__).parents[2] / "dbt"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with a small world, loaded and staged."""
+    data = tmp_path_factory.mktemp("world")
+    write_world(data, customers=400, seed=11, as_of=AS_OF, lines_per_receipt=2, dirty=0.01)
+    for table in tables():
+        load_table(table, data, loaded_at=AS_OF)
+    with connect(data / "warehouse.duckdb") as connection:
+        begin(connection, Build("run", AS_OF, "UTC", "EUR", "RO", AS_OF))
+        create_views(connection, data)
+    stage(data)
+    return data
+
+
+def stage(data: Path) -> None:
+    """Build the staging models in the warehouse of a data directory."""
+    profiles = yaml.safe_load((DBT / "profiles.yml").read_text())
+    profiles["perennial"]["outputs"]["duckdb"]["path"] = str(data / "warehouse.duckdb")
+    (data / "profiles.yml").write_text(yaml.safe_dump(profiles))
+    quietly = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
+    places = ["--project-dir", DBT, "--profiles-dir", data, "--target-path", data / "target"]
+    try:
+        outcome = dbtRunner().invoke(
+            [*quietly, "run", "--select", "fqn:perennial.staging", *map(str, places)]
+        )
+    finally:
+        DuckDBConnectionManager.close_all_connections()
+    assert outcome.success, outcome.exception
+
+
+@pytest.fixture(scope="module")
+def warehouse(world: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with connect(world / "warehouse.duckdb") as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def report(warehouse: duckdb.DuckDBPyConnection) -> IdentityReport:
+    return resolve(warehouse, as_of=AS_OF, default_country="RO", salt="s", previous=None)
+
+
+def show(capsys: pytest.CaptureFixture[str], *found: Quality) -> None:
+    with capsys.disabled():
+        sys.stdout.write("\n" + "\n".join(map(str, found)) + "\n")
+
+
+def test_records_are_joined_with_few_mistakes_and_few_gaps(
+    warehouse: duckdb.DuckDBPyConnection,
+    world: Path,
+    report: IdentityReport,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    records = of_records(warehouse, world / "truth")
+    show(capsys, records)
+    assert records.things > 10_000
+    assert records.precision >= 0.95
+    assert records.recall >= 0.85
+
+
+def test_aliases_are_joined_with_few_mistakes_and_few_gaps(
+    warehouse: duckdb.DuckDBPyConnection,
+    world: Path,
+    report: IdentityReport,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    everything, *kinds = of_aliases(warehouse, world / "truth")
+    show(capsys, everything, *kinds)
+    assert everything.precision >= 0.95
+    assert everything.recall >= 0.85
+    assert all(kind.precision >= 0.95 for kind in kinds)
+
+
+def test_the_measure_sees_a_world_of_one_person_and_a_world_of_strangers(
+    warehouse: duckdb.DuckDBPyConnection, world: Path, report: IdentityReport
+) -> None:
+    warehouse.execute("begin transaction")
+    warehouse.execute("update identity.resolved set profile_id = 'everybody'")
+    assert of_records(warehouse, world / "truth").precision < 0.1
+    warehouse.execute("update identity.resolved set profile_id = signal_id")
+    assert of_records(warehouse, world / "truth").recall < 0.85
+    warehouse.execute("rollback")
+
+
+def test_what_many_people_share_joins_nobody(
+    warehouse: duckdb.DuckDBPyConnection, world: Path, report: IdentityReport
+) -> None:
+    """Every trap of the sample that was walked into is demoted, and nothing else is."""
+    query = f"""
+        with shared as (
+            select identifier_type, identifier_value, any_value(trap) as trap
+            from read_parquet('{world}/truth/identifiers.parquet')
+            group by identifier_type, identifier_value
+            having count(distinct person_id) > 1
+        )
+        select demoted.identifier_type, trap, count(*)
+        from identity.demoted as demoted
+        left join shared
+            on shared.identifier_type = demoted.identifier_type
+            and lower(shared.identifier_value) = lower(demoted.identifier_value)
+        group by all order by all
+    """
+    found = {(kind, trap) for kind, trap, _ in warehouse.execute(query).fetchall()}
+    assert found == {
+        ("anonymous_id", "shop_tablet"),
+        ("device_id", "shop_tablet"),
+        ("email", "family_email"),
+        ("erp_customer_id", "default_customer"),
+        ("loyalty_id", "default_customer"),
+        ("phone", "recycled_phone"),
+    }
+
+
+def test_no_profile_is_larger_than_a_person(
+    warehouse: duckdb.DuckDBPyConnection, world: Path, report: IdentityReport
+) -> None:
+    largest = warehouse.execute(
+        f"""
+        select max(n) from (
+            select count(*) as n from read_parquet('{world}/truth/identifiers.parquet')
+            group by person_id
+        )
+        """
+    ).fetchone()
+    assert largest is not None
+    assert report.largest_profile <= 1.2 * largest[0]

@@ -257,8 +257,9 @@ def _write_sample(
             dirty=dirty,
             progress=lambda what: progress.step("sample", str(what)),
         )
-        for table, rows in sorted(report.rows.items()):
-            progress.count(table, rows)
+        progress.count("people", report.people)
+        progress.count("files", report.files)
+        progress.count("rows", sum(report.rows.values()))
 
 
 def _build(

@@ -41,7 +41,7 @@ def document(value: object) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table; numbers to the right."""
-    drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    drawn = Table(box=None, pad_edge=False)
     for position, column in enumerate(columns):
         numeric = bool(rows) and all(
             isinstance(row[position], int | float | Decimal) for row in rows
@@ -49,6 +49,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         drawn.add_column(column, justify="right" if numeric else "left", header_style="dim")
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
+    _out.print(title, style="bold", soft_wrap=True)
     _out.print(drawn)
     _out.print()
 

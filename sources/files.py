@@ -65,8 +65,18 @@ class FileLoad:
                 return self._load(stream, digest, whole=whole)
         except DefectiveFileError as error:
             return self._refuse(digest, error)
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            raise SourceError(
+                f"{self.file.name} can't be loaded ({str(error).splitlines()[0]}): check the disk "
+                "and the memory, then run again; what is loaded already stays."
+            ) from error
         except duckdb.Error as error:
-            raise self._failure(error) from error
+            # One file that DuckDB stumbles over shall not keep out the others. The error's text
+            # may quote a value of a person, its type doesn't.
+            stumble = (
+                f"can't be read by DuckDB ({type(error).__name__}): look for what is odd in it"
+            )
+            return self._refuse(digest, DefectiveFileError("file_unloadable", stumble))
 
     @property
     def _stamp(self) -> Stamp:
@@ -130,15 +140,6 @@ class FileLoad:
         ).fetchone()
         newest: datetime | None = found[0] if found else None
         return newest
-
-    def _failure(self, error: duckdb.Error) -> SourceError:
-        # Only these two speak of the machine; the others may quote a value of a person.
-        told = isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
-        words = str(error).splitlines()[0] if told else type(error).__name__
-        return SourceError(
-            f"{self.file.name} can't be loaded into {self.table.full_name} ({words}): check the "
-            "disk and the memory, then run again; what is loaded already stays."
-        )
 
 
 def _has_changed(path: Path, before: os.stat_result) -> bool:

@@ -25,8 +25,8 @@ with source as (
     select * from {{ events }}
 ),
 
--- Only keys take part in finding duplicates, read for themselves: whole rows of JSON, sorted or kept
--- for a second look, are what costs.
+-- Only keys take part in finding what was sent again, and only that is sorted: whole rows of JSON are
+-- what costs.
 repeated as (
     select messageid
     from {{ events }}
@@ -36,32 +36,42 @@ repeated as (
 
 copies as (
     select
-        events._landed_file,
-        events._line,
+        events.*,
         row_number() over (
             partition by events.messageid
-            order by events.receivedat asc nulls last, events._landed_file asc, events._line asc
+            order by
+                events.receivedat asc nulls last,
+                events._landed_file asc,
+                events._line asc,
+                events._loaded_at asc
         ) as copy_number
     from {{ events }} as events
     inner join repeated on events.messageid = repeated.messageid
 ),
 
-timed as (
+once as (
     select
         source.*,
-        coalesce(
-            source.timestamp,
-            source.originaltimestamp + (source.receivedat - source.sentat),
-            source.originaltimestamp,
-            source.receivedat
-        ) as occurred_at
+        1 as copy_number
     from source
-    left join copies
-        on
-            source._landed_file = copies._landed_file
-            and source._line = copies._line
-            and copies.copy_number > 1
-    where copies.copy_number is null and not source._is_deleted
+    left join repeated on source.messageid = repeated.messageid
+    where repeated.messageid is null
+    union all
+    select * from copies
+    where copy_number = 1
+),
+
+timed as (
+    select
+        once.*,
+        coalesce(
+            once.timestamp,
+            once.originaltimestamp + (once.receivedat - once.sentat),
+            once.originaltimestamp,
+            once.receivedat
+        ) as occurred_at
+    from once
+    where not once._is_deleted
 ),
 
 parsed as (

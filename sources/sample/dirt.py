@@ -103,12 +103,12 @@ def plant_dirt(landing: Path, landed: Landed, dirty: float, seed: int) -> list[P
 
 
 def write_list(planted: list[Planted], target: Path) -> None:
-    """Write what was planted; a clean world has an empty list."""
+    """Write what was planted."""
     rows = [
         (*entry.name.split("/"), entry.file, entry.line, entry.category, entry.kind, entry.key)
         for entry in planted
     ]
-    columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA)
+    columns = zip(*rows, strict=True)
     arrays = [pa.array(column, f.type) for column, f in zip(columns, _SCHEMA, strict=True)]
     pq.write_table(pa.table(arrays, schema=_SCHEMA), target, compression="zstd")
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from importlib import import_module
 
 import duckdb
-import pyarrow as pa
 
 from sources.sample.engine import SampleError
 
@@ -71,10 +70,17 @@ def _cities(country: str, families: list[str]) -> list[str]:
 
 def read_names(connection: duckdb.DuckDBPyConnection) -> None:
     """Create `words` (country, kind, gender, position, word) and `word_counts`."""
-    rows: list[tuple[str, str, str, int, str]] = []
+    connection.execute(
+        "create table words (country text, kind text, gender text, position integer, word text)"
+    )
 
     def add(country: str, kind: str, gender: str, words: list[str]) -> None:
-        rows.extend((country, kind, gender, index, word) for index, word in enumerate(words))
+        # Literals, not parameters: a list given as a parameter makes DuckDB import pandas.
+        literals = ", ".join("'{}'".format(word.replace("'", "''")) for word in words)
+        connection.execute(
+            f"insert into words select '{country}', '{kind}', '{gender}', "
+            f"unnest(range({len(words)})), unnest([{literals}])"
+        )
 
     for country in _LOCALES:
         person = _provider("person", country)
@@ -90,12 +96,6 @@ def read_names(connection: duckdb.DuckDBPyConnection) -> None:
         for gender in ("F", "M"):
             add(country, "street", gender, _streets(country, men))
             add(country, "city", gender, _cities(country, men))
-    columns = list(zip(*rows, strict=True))
-    names = ["country", "kind", "gender", "position", "word"]
-    table = pa.table(dict(zip(names, columns, strict=True)))
-    connection.register("word_rows", table)
-    connection.execute("create table words as select * from word_rows")
-    connection.unregister("word_rows")
     connection.execute(_COUNTS)
 
 

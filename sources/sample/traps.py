@@ -11,8 +11,8 @@ DEFAULT_LOYALTY_ID = "2600000017"
 DEFAULT_CUSTOMER_ID = "C0000001"
 DEFAULT_CUSTOMER_EMAIL = "shop@retailer.example.com"
 
-# Families are drawn by twos and threes out of members of one country, recycled phones in pairs; the
-# few who shop every other day are left out, or one of them would weigh more than all other mistakes.
+# Families are drawn by twos and threes out of members of one country, recycled phones in pairs. The
+# few who shop every other day are left out: one of them would weigh more than all other mistakes.
 TRAPS = """
 create table traps as
 with members as (

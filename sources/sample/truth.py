@@ -143,17 +143,25 @@ left join (select person_no, seems_lost from rhythms) using (person_no)
 left join (select person_no, withdrew_at from permissions) using (person_no)
 """
 
+_DIRT = """
+select
+    null::text as source, null::text as "table", null::text as file, null::bigint as line,
+    null::text as category, null::text as kind, null::text as record_key
+where false
+"""
+
 _ORDER = {
     "records": 'source, "table", record_key',
     "identifiers": "identifier_type, identifier_value, person_id, trap",
     "people": "person_id",
+    "dirt": "file",
 }
 
 
 def write_truth(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Write records, identifiers and people as Parquet."""
+    """Write records, identifiers and people as Parquet, and a list of dirt without an entry."""
     folder.mkdir(parents=True, exist_ok=True)
-    queries = {"records": _RECORDS, "identifiers": _IDENTIFIERS, "people": _PEOPLE}
+    queries = {"records": _RECORDS, "identifiers": _IDENTIFIERS, "people": _PEOPLE, "dirt": _DIRT}
     for name, query in queries.items():
         target = str(folder / f"{name}.parquet").replace("'", "''")
         connection.execute(

@@ -123,7 +123,7 @@ def _draw(
     if order.dirty:
         progress("dirt")
         planted = plant_dirt(workshop / "landing", landed, order.dirty, order.seed)
-    write_list(planted, workshop / "truth" / "dirt.parquet")
+        write_list(planted, workshop / "truth" / "dirt.parquet")
     return WorldReport(
         landing=landing,
         truth=truth,

@@ -74,7 +74,7 @@ class World:
         return load_table(table, self.data, loaded_at=LOADED_AT)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Ask the raw views; `{raw}` and `{quarantine}` stand for the folders."""
+        """Ask the raw views."""
         with duckdb.connect() as connection:
             connection.execute("set timezone = 'UTC'")
             create_views(connection, self.data)
@@ -91,15 +91,18 @@ class World:
         folder = self.data / "quarantine" / table.source / table.name
         if not list(folder.glob("*.parquet")):
             return []
-        return self.query(
-            f"select {columns} from read_parquet('{folder}/*.parquet') order by landed_file, line"
-        )
+        with duckdb.connect() as connection:
+            connection.execute("set timezone = 'UTC'")
+            return connection.execute(
+                f"""select {columns} from read_parquet('{folder}/*.parquet')
+                order by landed_file, line"""
+            ).fetchall()
 
     def files(self) -> list[str]:
-        """Every file that loading has made, temporary ones included."""
+        """Every file that loading has made, temporary ones included; not the empty schemas."""
         return sorted(
             path.relative_to(self.data).as_posix()
             for stage in ("raw", "quarantine")
             for path in (self.data / stage).rglob("*")
-            if path.is_file()
+            if path.is_file() and path.name != "_schema.parquet"
         )

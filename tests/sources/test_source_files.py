@@ -260,7 +260,9 @@ def test_a_file_that_may_not_be_read_is_refused_until_it_may(
     assert world.quarantine(EVENTS) == []
 
 
-@pytest.mark.parametrize("name", ["a[1]*?.ndjson", "o'clock \"x\".ndjson", "ș 🙂.ndjson", "a\nb.ndjson"])
+@pytest.mark.parametrize(
+    "name", ["a[1]*?.ndjson", 'o\'clock "x".ndjson', "ș 🙂.ndjson", "a\nb.ndjson"]
+)
 def test_a_file_may_have_any_name(world: World, name: str) -> None:
     world.land(EVENTS, name, GOOD)
     world.land(RECEIPTS, name.replace("ndjson", "csv"), GOOD_CSV)
@@ -272,7 +274,7 @@ def test_a_file_may_have_any_name(world: World, name: str) -> None:
 
 def test_a_name_that_is_no_text_is_refused(world: World) -> None:
     path = world.land(EVENTS, "placeholder", GOOD)
-    os.rename(path, os.fsencode(path.parent) + b"/caf\xe9.ndjson")
+    path.rename(path.with_name(os.fsdecode(b"caf\xe9.ndjson")))
     world.load(EVENTS)
     assert world.quarantine(EVENTS, "landed_file, rule") == [
         ("web/events/caf\\xe9.ndjson", "file_format")
@@ -380,9 +382,7 @@ def test_a_data_directory_that_cant_be_written_says_what_to_do(world: World) -> 
     assert "\n" not in str(raised.value)
 
 
-def test_a_full_disk_is_no_fault_of_the_file(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_no_fault_of_the_file(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from sources.copying import Copying
 
     def full(_: Copying) -> tuple[int, int]:

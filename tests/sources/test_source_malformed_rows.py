@@ -34,9 +34,7 @@ def good_cells(table: Table) -> Cells:
         "timezone": """'"Europe/Bucharest"'""",
         "event": """'"Product Viewed"'""",
     }
-    return {
-        column.name: special.get(column.name, _good_cell(column)) for column in table.columns
-    }
+    return {column.name: special.get(column.name, _good_cell(column)) for column in table.columns}
 
 
 def _good_cell(column: Column) -> str:
@@ -95,7 +93,11 @@ def value_kinds(table: Table, line: Line) -> list[Kind]:
             rule = f"invalid_{kind.removeprefix('local_')}"
             kinds += [put(f"{kind} {t[:25]}", rule, **{first[kind]: f'"{t}"'}) for t in texts]
     names = set(table.column_names)
-    kinds += [put(f"unknown {c.name}", "unknown_value", **{c.name: '"?"'}) for c in table.columns if c.allowed]
+    kinds += [
+        put(f"unknown {c.name}", "unknown_value", **{c.name: '"?"'})
+        for c in table.columns
+        if c.allowed
+    ]
     if table.full_name in ("erp_orders", "erp_order_lines", "erp_returns", "erp_products"):
         amount = {"order_lines": "quantity", "products": "list_price"}.get(
             table.name, "refund_amount" if table.name == "returns" else "total_amount"
@@ -116,9 +118,7 @@ def value_kinds(table: Table, line: Line) -> list[Kind]:
         kinds.append(put("no previous", "alias_without_previous", type='"alias"', previousId='""'))
         kinds.append(put("no event", "track_without_event", event='""'))
         kinds.append(put("bad clock", "invalid_timestamp", timestamp='"today"'))
-        kinds.append(
-            put("no time", "missing_value", timestamp='""', originalTimestamp='""')
-        )
+        kinds.append(put("no time", "missing_value", timestamp='""', originalTimestamp='""'))
     return kinds
 
 
@@ -163,14 +163,14 @@ def json_kinds(table: Table) -> list[Kind]:
         cell("very deep", "malformed_json", "repeat('[', 500 + i)"),
     ]
     if table.name == "events":
-        for value in ("1", "'\"text\"'", "'[1]'", "'{\"price\":NaN}'", "'{\"a\":[-Infinity]}'"):
-            kinds.append(
-                Kind(
-                    f"properties {value}",
-                    "invalid_object",
-                    lambda t, c, value=value: json_line(t, c | {"properties": f"{value}::varchar"}),
-                )
+        kinds += [
+            Kind(
+                f"properties {value}",
+                "invalid_object",
+                lambda t, c, value=value: json_line(t, c | {"properties": f"{value}::varchar"}),
             )
+            for value in ("1", "'\"text\"'", "'[1]'", "'{\"price\":NaN}'", "'{\"a\":[-Infinity]}'")
+        ]
     return kinds
 
 
@@ -188,11 +188,11 @@ def csv_kinds(table: Table) -> list[Kind]:
     return [
         Kind("cut", "wrong_column_count", lambda t, c: f"split_part({csv_line(t, c)}, ',', 1)"),
         Kind("column too many", "wrong_column_count", lambda t, c: f"{csv_line(t, c)} || ',x'"),
-        Kind("semicolons", "wrong_column_count", lambda t, c: f"replace({csv_line(t, c)},',',';')"),
-        Kind("only commas", "missing_value", lambda t, c: literal("," * (len(c) - 1))),
+        Kind("semicolons", "wrong_column_count", lambda _, c: literal(";" * (len(c) - 1))),
+        Kind("only commas", "missing_value", lambda _, c: literal("," * (len(c) - 1))),
         cell("quote left open", "unclosed_quote", "'\"' || i"),
         cell("quote inside", "stray_quote", "i || '\" and \"' || i"),
-        cell("text after quote", "stray_quote", "'\"' || i || '\" \"x'  || i || '\"x\"'"),
+        cell("text after quote", "stray_quote", "'\"' || i || '\" x'"),
         cell("NUL byte", "nul_character", f"'{NUL_BYTE}' || i"),
         cell("not UTF-8", "row_not_utf8", f"'{BAD_BYTE}' || i"),
         cell("megabytes", "row_too_long", "repeat('x', 300000)"),
@@ -215,7 +215,7 @@ ROWS_OF_A_KIND = -(-MALFORMED_ROWS // sum(len(kinds_of(*case)) for case in CASES
 
 
 def content(table: Table, form: str) -> tuple[bytes, list[tuple[str, bytes]]]:
-    """A file in which every other row is good; and rule and text of the malformed ones, in order."""
+    """A file in which every other row is good; rule and text of the malformed ones, in order."""
     line, kinds = FORMATS[form][0], kinds_of(table, form)
     parts = [
         f"select {number} as kind, i, {kind.line(table, good_cells(table))} as bad from numbers"

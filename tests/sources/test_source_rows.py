@@ -149,7 +149,9 @@ def test_php_writes_an_empty_object_as_an_array(world: World) -> None:
 
 
 def test_empty_is_unknown(world: World) -> None:
-    world.land(MEMBERS, "a.csv", csv_text({"email": "", "birth_date": " "}, base={"loyalty_id": "7"}))
+    world.land(
+        MEMBERS, "a.csv", csv_text({"email": "", "birth_date": " "}, base={"loyalty_id": "7"})
+    )
     world.load(MEMBERS)
     assert world.raw(MEMBERS, "loyalty_id, email, birth_date, sms_marketing") == [
         ("7", None, None, None)
@@ -213,7 +215,9 @@ def test_the_order_of_a_large_clean_file_is_its_lines(world: World) -> None:
     )
     world.land(EVENTS, "a.ndjson", lines + "\n")
     assert world.load(EVENTS).rows == count
-    (astray,) = world.query('select count(*) from raw.web_events where _line <> "messageId"::int')[0]
+    (astray,) = world.query('select count(*) from raw.web_events where _line <> "messageId"::int')[
+        0
+    ]
     assert astray == 0
 
 

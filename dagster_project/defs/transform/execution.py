@@ -80,7 +80,7 @@ def build_nodes(
 def _manifest() -> Manifest:
     """Read what dbt parsed; asking dbt to parse again costs seconds and gives the same."""
     manifest = Manifest.from_msgpack(parsed(project()).read_bytes())
-    manifest.build_flat_graph()
+    manifest.build_flat_graph()  # type: ignore[no-untyped-call]
     return manifest
 
 

@@ -1,4 +1,4 @@
-"""The contract's rules for one line, written down a second time so that planted dirt can be judged."""
+"""The contract's rules for one line, written a second time so that planted dirt can be judged."""
 
 import csv
 import json

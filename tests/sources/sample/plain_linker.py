@@ -87,7 +87,7 @@ def _e164(phone: str, country: str | None) -> str | None:
 
 
 def link(world: Path) -> duckdb.DuckDBPyConnection:
-    """A connection with `linked`: source, tab, key, cluster for each record that carries an identifier."""
+    """A connection with `linked`: source, tab, key, cluster of each record with an identifier."""
     con = duckdb.connect()
     con.execute("set TimeZone = 'UTC'")
     con.execute(_READ.format(landing=world / "landing"))

@@ -15,7 +15,8 @@ WHOLE_FILES = {"truncated_file", "misnamed_file", "wrong_checksum", "repacked_fi
 
 def _listed(report: WorldReport) -> list[tuple[str, str, str, int | None, str, str, str | None]]:
     return duckdb.sql(
-        f"select source, \"table\", file, line, category, kind, record_key from '{report.truth}/dirt.parquet'"
+        'select source, "table", file, line, category, kind, record_key '
+        f"from '{report.truth}/dirt.parquet'"
     ).fetchall()
 
 

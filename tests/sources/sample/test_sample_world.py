@@ -9,22 +9,24 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from sources.sample import SampleError, WorldReport, engine, world as world_module, write_world
+from sources.sample import SampleError, WorldReport, engine, write_world
+from sources.sample import world as world_module
 
 AS_OF = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+AS_OF_SQL = f"timestamptz '{AS_OF.isoformat()}'"
 FLAGS = "email_marketing sms_marketing whatsapp_marketing viber_marketing"
 CONTRACT = {
     "receipt_lines": "receipt_id store_id register_id sold_at line_no product_id product_name "
     "category quantity unit_price discount_amount line_amount currency promo_code loyalty_id email "
     "phone payment_card_hash original_receipt_id",
-    "members": "loyalty_id given_name family_name birth_date tax_id email phone street_address city "
-    f"postal_code country home_store_id enrolled_at updated_at {FLAGS}",
+    "members": "loyalty_id given_name family_name birth_date tax_id email phone street_address "
+    f"city postal_code country home_store_id enrolled_at updated_at {FLAGS}",
     "stores": "store_id name city country timezone latitude longitude",
     "customers": "customer_id given_name family_name birth_date tax_id email phone street_address "
     "city postal_code country loyalty_id web_user_id created_at updated_at is_active " + FLAGS,
     "products": "product_id name category brand list_price currency updated_at",
-    "orders": "order_id customer_id ordered_at channel status currency total_amount discount_amount "
-    "shipping_amount promo_code web_order_id promised_at delivered_at updated_at",
+    "orders": "order_id customer_id ordered_at channel status currency total_amount "
+    "discount_amount shipping_amount promo_code web_order_id promised_at delivered_at updated_at",
     "order_lines": "order_id line_no product_id quantity unit_price discount_amount line_amount",
     "returns": "return_id order_id product_id quantity refund_amount currency returned_at reason",
     "tickets": "ticket_id customer_id opened_at closed_at category status",
@@ -143,8 +145,9 @@ def test_each_amount_of_the_dataset_is_in_exactly_one_place(
     ordered = one("select sum(line_amount) from order_lines")
     only_seen_online = one("""
         select coalesce(sum((properties ->> 'revenue')::decimal(12, 2)), 0) from events
-        where event = 'Order Completed'
-        and (properties ->> 'order_id') not in (select web_order_id from orders where web_order_id is not null)
+        where event = 'Order Completed' and not exists (
+            from orders where web_order_id = (properties ->> 'order_id')
+        )
     """)
 
     assert isinstance(brought_back, Decimal)
@@ -155,7 +158,9 @@ def test_each_amount_of_the_dataset_is_in_exactly_one_place(
 def test_an_order_is_worth_its_lines_and_its_shipping(one: Ask) -> None:
     assert (
         one("""
-        with sums as (select order_id, sum(line_amount) as amount from order_lines group by order_id)
+        with sums as (
+            select order_id, sum(line_amount) as amount from order_lines group by order_id
+        )
         select count(*) from orders left join sums using (order_id)
         where total_amount::decimal(12, 2) is distinct from amount + shipping_amount::decimal(12, 2)
     """)
@@ -183,7 +188,8 @@ def test_a_return_is_a_negative_line_of_a_known_receipt(one: Ask) -> None:
             quantity::decimal(12, 3) < 0 and line_amount::decimal(12, 2) < 0
             and (original_receipt_id is null or exists (
                 from receipt_lines as sold
-                where sold.receipt_id = back.original_receipt_id and sold.product_id = back.product_id
+                where sold.receipt_id = back.original_receipt_id
+                and sold.product_id = back.product_id
             ))
         )
     """)
@@ -203,11 +209,12 @@ def test_a_return_is_a_negative_line_of_a_known_receipt(one: Ask) -> None:
         (
             "orders the ERP hasn't got yet",
             """select count(*) > 0 from events where event = 'Order Completed'
-            and (properties ->> 'order_id') not in (select web_order_id from orders where web_order_id is not null)""",
+            and not exists (from orders where web_order_id = (properties ->> 'order_id'))""",
         ),
         (
             "deliveries under way",
-            f"select count(*) > 0 from orders where promised_at > '{AS_OF:%Y-%m-%dT%H:%M:%SZ}' and delivered_at is null",
+            "select count(*) > 0 from orders "
+            f"where promised_at::timestamptz > {AS_OF_SQL} and delivered_at is null",
         ),
         ("closed tickets", "select count(closed_at) > 0 from tickets"),
         ("real coupons", "select count(*) > 0 from receipt_lines where promo_code like 'C%-%'"),
@@ -231,25 +238,29 @@ def test_a_return_is_a_negative_line_of_a_known_receipt(one: Ask) -> None:
         ),
         (
             "subscribers who never bought",
-            """select count(*) > 5 from truth_people as p where kind = 'subscriber' and not exists (
-                from truth_records as r where r.person_id = p.person_id and r."table" in ('receipt_lines', 'orders'))""",
+            """select count(*) > 5 from truth_people as p
+            where kind = 'subscriber' and not exists (
+                from truth_records as r
+                where r.person_id = p.person_id and r."table" in ('receipt_lines', 'orders')
+            )""",
         ),
         (
             "visits of the last day by those who seem lost",
             f"""select count(*) > 0 from events
-            inner join truth_records on messageId = record_key inner join truth_people using (person_id)
-            where seems_lost and happened_at > timestamptz '{AS_OF.isoformat()}' - interval 1 day""",
+            inner join truth_records on messageId = record_key
+            inner join truth_people using (person_id)
+            where seems_lost and happened_at > {AS_OF_SQL} - interval 1 day""",
         ),
         (
             "carts abandoned between an hour and three days ago",
             f"""select count(distinct anonymousId) > 0 from events where event = 'Cart Viewed'
-            and happened_at between timestamptz '{AS_OF.isoformat()}' - interval 3 day
-            and timestamptz '{AS_OF.isoformat()}' - interval 1 hour""",
+            and happened_at between {AS_OF_SQL} - interval 3 day
+            and {AS_OF_SQL} - interval 1 hour""",
         ),
         (
             "carts that are still active",
             f"""select count(*) > 0 from events where event = 'Product Added'
-            and happened_at > timestamptz '{AS_OF.isoformat()}' - interval 1 hour""",
+            and happened_at > {AS_OF_SQL} - interval 1 hour""",
         ),
     ],
 )

@@ -6,8 +6,8 @@ stores as (
     select * from {{ ref("stg_pos__stores") }}
 ),
 
--- Only keys take part in finding duplicates, read for themselves: whole rows, sorted or kept for a
--- second look, are what costs.
+-- Only keys take part in finding what was sent again, and only that is sorted: whole rows are what
+-- costs.
 repeated as (
     select
         receipt_id,
@@ -19,11 +19,10 @@ repeated as (
 
 copies as (
     select
-        lines._landed_file,
-        lines._line,
+        lines.*,
         row_number() over (
             partition by lines.receipt_id, lines.line_no
-            order by lines._landed_file desc, lines._line desc
+            order by lines._landed_file desc, lines._loaded_at desc, lines._line desc
         ) as copy_number
     from {{ source("raw", "pos_receipt_lines") }} as lines
     inner join repeated
@@ -33,24 +32,32 @@ copies as (
 once as (
     select
         source.*,
+        1 as copy_number
+    from source
+    left join repeated
+        on source.receipt_id = repeated.receipt_id and source.line_no = repeated.line_no
+    where repeated.receipt_id is null
+    union all
+    select * from copies
+    where copy_number = 1
+),
+
+placed as (
+    select
+        once.*,
         case
-            when {{ has_offset("source.sold_at") }}
-                then {{ try_cast("source.sold_at", type_instant()) }}
+            when {{ has_offset("once.sold_at") }}
+                then {{ try_cast("once.sold_at", type_instant()) }}
         end as sold_at_instant,
         case
-            when not {{ has_offset("source.sold_at") }}
-                then {{ try_cast("source.sold_at", type_wall_time()) }}
+            when not {{ has_offset("once.sold_at") }}
+                then {{ try_cast("once.sold_at", type_wall_time()) }}
         end as sold_at_wall,
         coalesce(stores.timezone, {{ business_timezone() }}) as timezone,
         stores.country
-    from source
-    left join copies
-        on
-            source._landed_file = copies._landed_file
-            and source._line = copies._line
-            and copies.copy_number > 1
-    left join stores on source.store_id = stores.store_id
-    where copies.copy_number is null and not source._is_deleted
+    from once
+    left join stores on once.store_id = stores.store_id
+    where not once._is_deleted
 ),
 
 -- A wall clock is turned into an instant once an hour and zone, not once a line: with a zone that
@@ -74,15 +81,15 @@ hours as (
 
 timed as (
     select
-        once.*,
+        placed.*,
         coalesce(
-            once.sold_at_instant, hours.instant_hour + (once.sold_at_wall - hours.wall_hour)
+            placed.sold_at_instant, hours.instant_hour + (placed.sold_at_wall - hours.wall_hour)
         ) as sold_at_resolved
-    from once
+    from placed
     left join hours
         on
-            once.timezone = hours.timezone
-            and date_trunc('hour', once.sold_at_wall) = hours.wall_hour
+            placed.timezone = hours.timezone
+            and date_trunc('hour', placed.sold_at_wall) = hours.wall_hour
 ),
 
 renamed as (

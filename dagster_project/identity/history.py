@@ -90,7 +90,7 @@ def write_history(connection: duckdb.DuckDBPyConnection, *, as_of: datetime) -> 
             case
                 when kind = 'merge' and joined_by is not null then 'joined by ' || joined_by
                 when kind = 'merge' and joins_others then 'joined by identifiers that are new'
-                when lost is not null then lost || ' was demoted'
+                when lost is not null then 'demoted: ' || lost
                 when kind = 'merge' then 'an older identifier came to light'
                 else 'what joined them is no longer there'
             end
@@ -145,7 +145,8 @@ def _write_moves(connection: duckdb.DuckDBPyConnection) -> None:
             group by former
         ),
         lost as (
-            select before.profile_id as former, min(demoted.identifier_type) as identifier_type
+            select before.profile_id as former, string_agg(distinct demoted.identifier_type, ', '
+                    order by demoted.identifier_type) as identifier_types
             from _identity_before as before
             join _identity_demoted as demoted
                 on demoted.identifier_type = before.identifier_type
@@ -168,7 +169,7 @@ def _write_moves(connection: duckdb.DuckDBPyConnection) -> None:
             end as kind,
             ranked.joins_others,
             strengths.identifier_type as joined_by,
-            lost.identifier_type as lost
+            lost.identifier_types as lost
         from ranked
         left join joined on joined.former = ranked.former
         left join (select distinct strength, identifier_type from _identity_nodes) as strengths

@@ -138,7 +138,7 @@ def telling_apart(
     write_table(connection, "_identity_touched", {"identifier": touched, "person": person})
     refused = f"not {_agrees('one', 'other')}" if must_agree else _contradicts("one", "other")
     # Two persons of exactly the same description agree, unless it lacks a name.
-    refused_alone = "coalesce(given_name, family_name) is null" if must_agree else "false"
+    refused_alone = "given_name is null or family_name is null" if must_agree else "false"
     found = integers(
         connection,
         f"""
@@ -167,7 +167,7 @@ def telling_apart(
         where {refused}
         union
         select identifier from said
-        where least_person < greatest_person and {refused_alone}
+        where least_person < greatest_person and ({refused_alone})
         union
         select identifier from babel
         """,

@@ -58,8 +58,8 @@ from tablet_users
 inner join persons using (person_no);
 """
 
-# Permission is asked when an e-mail is first left. Whoever withdraws does so once, in the autumn of
-# the relationship, in the preference centre or by the link in an e-mail.
+# Permission is asked when an e-mail is first left. Whoever withdraws it does so once, in the
+# preference centre or by the link in an e-mail.
 _CONSENTS = """
 create table permissions as
 select

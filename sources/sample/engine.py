@@ -4,6 +4,7 @@ Everything random is a hash of (seed, what is drawn, for whom), never a sequence
 depend on the number of threads, on the order of rows, or on which table is written first.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib.util import find_spec
@@ -13,6 +14,10 @@ import duckdb
 
 HOUSEHOLDS = 2469
 """Households of the dataset. More customers are the same households with other identities."""
+
+
+Progress = Callable[[str], None]
+"""Is told the name of each step as it begins."""
 
 
 class SampleError(Exception):

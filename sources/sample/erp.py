@@ -194,7 +194,7 @@ where {where}
 order by returned_at, order_no
 """
 
-# Grain: one row a version of a ticket: as opened, and as closed.
+# Grain: one row a ticket, in the file of the month in which it was opened.
 TICKETS = """
 select
     ticket_code(tickets.ticket_no) as ticket_id,

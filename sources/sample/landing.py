@@ -5,7 +5,7 @@ contract occurs, .ndjson, .jsonl.gz, .csv, .csv.gz and .parquet, and checksums b
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,9 +13,8 @@ from pathlib import Path
 import duckdb
 
 from sources.sample import erp, pos
+from sources.sample.engine import Progress
 from sources.sample.rendering import event_lines
-
-Progress = Callable[[str], None]
 
 _DAILY = 14
 # One column of finished text a line: a CSV without header, quotes or a delimiter that could occur.

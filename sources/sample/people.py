@@ -6,6 +6,8 @@ Grain of `persons`: one row a person. Shoppers are numbered 1 … customers, the
 
 import duckdb
 
+from sources.sample.traps import PLACEHOLDER_EMAIL, PLACEHOLDER_PHONE, TRAPS
+
 # One subscriber and one visitor for each ten customers. A household drawn again is a further clone.
 _EVERYONE = """
 create macro likely(kind, shopper, subscriber) as
@@ -141,7 +143,7 @@ from named
 left join traps using (person_no);
 """
 
-_PERSONS = """
+_PERSONS = f"""
 create table persons as
 with own as (
     select
@@ -231,8 +233,8 @@ with ranked as (
 
 select
     person_no,
-    case when rank % 2 = 0 then 'noemail@noemail.com' end as email,
-    case when rank % 2 = 1 then '000000000' end as phone
+    case when rank % 2 = 0 then '{PLACEHOLDER_EMAIL}' end as email,
+    case when rank % 2 = 1 then '{PLACEHOLDER_PHONE}' end as phone
 from ranked
 where rank <= greatest(20, getvariable('customers') * 0.02);
 """
@@ -259,7 +261,7 @@ create macro pesel(birth_date, serial) as checked_pesel(concat(
 """
 
 
-def make_people(connection: duckdb.DuckDBPyConnection, traps: str) -> None:
-    """Create `persons` with their identifiers; `traps` is the SQL that draws who shares what."""
-    for statements in (_POSTAL_CODES, _NUMBERS, _EVERYONE, _NAMES, traps, _CONTACTS, _PERSONS):
+def make_people(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create `persons` with their identifiers, `tablet_users` and `placeholders`."""
+    for statements in (_POSTAL_CODES, _NUMBERS, _EVERYONE, _NAMES, TRAPS, _CONTACTS, _PERSONS):
         connection.execute(statements)

@@ -6,6 +6,8 @@ file, so that ten million events need no more memory than one file of them.
 
 import duckdb
 
+from sources.sample.traps import PLACEHOLDER_USER_ID
+
 # Orders name all their lines; the rows are joined once for each basket, not for each clone.
 _PREPARE = """
 create macro whole(n) as case when n = floor(n) then n::bigint::varchar else n::varchar end;
@@ -57,6 +59,8 @@ create macro visitor_code(person_no, visitor) as case
     when visitor > 90 then 'tablet-' || code(visitor, 0, 'tablet browser')
     when visitor > 0 then code(person_no, visitor, 'browser')
 end;
+create macro is_mistaken(e) as
+    not e.is_known and e.visitor > 0 and share(e.person_no, e.basket_id, 'page template') < 0.01;
 create macro message_code(e) as 'm-' || code(
     e.person_no,
     concat_ws('|', e.kind, epoch_ms(e.happened_at), e.visitor, e.basket_id, e.product_id, e.note),
@@ -82,7 +86,7 @@ from persons;
 """
 
 # Who an event says it is about. One person in five prefers a second address for the account.
-EVENTS = """
+EVENTS = f"""
 select
     e.*,
     event_kinds.type,
@@ -92,6 +96,7 @@ select
     p.person_id,
     visitor_code(e.person_no, e.visitor) as anonymous_id,
     case
+        when is_mistaken(e) then '{PLACEHOLDER_USER_ID}'
         when not e.is_known or e.visitor > 90 then null
         when p.old_user_id is not null and day_of(e.happened_at) < 120 then p.old_user_id
         else p.user_id

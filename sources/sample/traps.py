@@ -10,6 +10,9 @@ placeholder       what a cashier types to get past a required field
 DEFAULT_LOYALTY_ID = "2600000017"
 DEFAULT_CUSTOMER_ID = "C0000001"
 DEFAULT_CUSTOMER_EMAIL = "shop@retailer.example.com"
+PLACEHOLDER_EMAIL = "noemail@noemail.com"
+PLACEHOLDER_PHONE = "000000000"
+PLACEHOLDER_USER_ID = "anonymous"
 
 # Families are drawn by twos and threes out of members of one country, recycled phones in pairs. The
 # few who shop every other day are left out: one of them would weigh more than all other mistakes.

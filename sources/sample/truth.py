@@ -16,13 +16,20 @@ from pathlib import Path
 import duckdb
 
 from sources.sample.rendering import EVENTS
-from sources.sample.traps import DEFAULT_CUSTOMER_EMAIL, DEFAULT_CUSTOMER_ID, DEFAULT_LOYALTY_ID
+from sources.sample.traps import (
+    DEFAULT_CUSTOMER_EMAIL,
+    DEFAULT_CUSTOMER_ID,
+    DEFAULT_LOYALTY_ID,
+    PLACEHOLDER_USER_ID,
+)
 
 _RECORDS = f"""
 select
     source, 'events' as "table", message_id as record_key, person_id,
     coalesce(anonymous_id, known_user_id, told_email, told_device_id) is not null as has_identifier,
-    case when visitor > 90 then 'shop_tablet' end as trap
+    case when visitor > 90 then 'shop_tablet'
+        when known_user_id = '{PLACEHOLDER_USER_ID}' then 'placeholder'
+    end as trap
 from ({EVENTS})
 union all
 select
@@ -107,6 +114,10 @@ with owned as (
     cross join lateral (values ('email', placeholders.email),
         ('phone', placeholders.phone)) as typed (kind, value)
     inner join persons using (person_no)
+    union all
+    select distinct
+        persons.person_id, 'user_id', '{PLACEHOLDER_USER_ID}', -100000, 100000, 'placeholder'
+    from events as e inner join persons using (person_no) where is_mistaken(e)
     union all
     select distinct persons.person_id, 'loyalty_id', '{DEFAULT_LOYALTY_ID}', -100000, 100000,
     'default_customer'

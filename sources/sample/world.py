@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ from sources.sample.browsing import make_browsing
 from sources.sample.dirt import plant_dirt, write_list
 from sources.sample.dirt_files import Planted
 from sources.sample.engagement import make_engagement
-from sources.sample.engine import HOUSEHOLDS, Order, SampleError, open_scratch
+from sources.sample.engine import HOUSEHOLDS, Order, Progress, SampleError, open_scratch
 from sources.sample.erp import prepare_erp
 from sources.sample.landing import write_landing
 from sources.sample.names import read_names
@@ -23,10 +22,7 @@ from sources.sample.pos import prepare_pos
 from sources.sample.purchases import make_purchases
 from sources.sample.rendering import prepare_rendering
 from sources.sample.shopping import read_shopping
-from sources.sample.traps import TRAPS
 from sources.sample.truth import write_truth
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ def _draw(
         read_shopping(connection)
         progress("people")
         read_names(connection)
-        make_people(connection, TRAPS)
+        make_people(connection)
         progress("purchases")
         make_purchases(connection)
         progress("events")

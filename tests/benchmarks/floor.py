@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import sources
-from sources.values import sql_type
 
+import sources
 from dagster_project import identity
 from dagster_project.defs.transform.project import LAYERS
+from sources.values import sql_type
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from sources.sample import write_world
 
+from sources.sample import write_world
 from tests.e2e.house import AS_OF, PERENNIAL, House
 
 _STAGE_LINE = re.compile(r"^\s{2}(\w+)\s+.*\s([\d.]+) s\s*$")
@@ -70,9 +70,7 @@ def bench(customers: int, lines: int) -> tuple[Measured, Measured, Measured]:
     """Measure a first run, a second one with nothing new, and the floor."""
     with tempfile.TemporaryDirectory() as folder:
         house = House(Path(folder) / "data")
-        write_world(
-            house.data, customers=customers, seed=1, as_of=AS_OF, lines_per_receipt=lines
-        )
+        write_world(house.data, customers=customers, seed=1, as_of=AS_OF, lines_per_receipt=lines)
         run = [str(PERENNIAL), "run"]
         first = measure(run, house.environment())
         floor = measure(

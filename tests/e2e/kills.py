@@ -1,6 +1,6 @@
 """Kills runs at random moments and compares what the next run publishes with a run never killed.
 
-    python -m tests.e2e.kills --kills 50
+python -m tests.e2e.kills --kills 50
 """
 
 import argparse

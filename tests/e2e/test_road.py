@@ -25,8 +25,9 @@ def test_every_stage_holds_something_after_a_run(built: House) -> None:
 
 def test_every_mart_of_the_contract_holds_rows(built: House) -> None:
     sizes = {table: count for table, (count, _) in built.content().items()}
-    # No merge can have happened before the first build.
-    assert all(count for table, count in sizes.items() if table != "marts.identity_history"), sizes
+    # No merge can have happened before the first build, and a small world may lack an audience.
+    del sizes["marts.identity_history"]
+    assert all(count for table, count in sizes.items() if table.startswith("marts.")), sizes
 
 
 def test_a_second_run_with_nothing_new_changes_no_row(house: House) -> None:

@@ -6,19 +6,19 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from dagster_project.publishing import gates
 from tests.e2e.house import PERENNIAL, House
 from tests.e2e.test_gates_close import _plant
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-STAGES = ("raw", "staging", "identity", "intermediate", "marts", "audiences", "published", "channels")
+STAGES = (*gates.STAGES, "published", "channels")
 A_RUN_MS = 240_000
 
 pytestmark = [
@@ -70,8 +70,8 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes], seconds: float = 
     while time.monotonic() < deadline:
         assert process.poll() is None, "perennial dev ended by itself"
         try:
-            urllib.request.urlopen(f"{url}/server_info", timeout=2)
-        except (urllib.error.URLError, OSError):
+            httpx.get(f"{url}/server_info", timeout=2)
+        except httpx.HTTPError:
             time.sleep(0.5)
         else:
             return

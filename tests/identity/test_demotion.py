@@ -1,6 +1,6 @@
 """What looks like a link and isn't one: things that many people share."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from identity_world import EPOCH, Signal, customer, member, named, resolved, signal
@@ -55,6 +55,21 @@ def test_two_accounts_on_one_family_computer_stay_two_persons() -> None:
         ]
     )
     assert world.different("ana", "ion")
+
+
+def test_half_a_name_or_a_birth_date_is_no_agreement() -> None:
+    world = resolved(
+        [
+            signal(f"{kind} {n}", "web", anonymous_id=kind, user_id=f"{kind}{n}", **known)
+            for kind, known in (
+                ("given name", {"given_name": "Ana"}),
+                ("birth date", {"birth_date": date(1980, 1, 20)}),
+            )
+            for n in (1, 2)
+        ]
+    )
+    assert world.different("given name 1", "given name 2")
+    assert world.different("birth date 1", "birth date 2")
 
 
 def test_one_person_with_two_accounts_in_one_browser_is_joined_when_the_names_agree() -> None:

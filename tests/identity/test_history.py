@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from identity_world import AS_OF, customer, named, resolved, signal
+from identity_world import AS_OF, customer, member, named, resolved, signal
 
 from dagster_project.errors import PerennialError
 
@@ -60,7 +60,7 @@ def test_a_split_is_told_when_what_joined_two_persons_is_demoted(tmp_path: Path)
     assert after.different("ana", "account", "ion")
     assert after.people["ana"] == before.people["ana"]
     assert after.rows(HISTORY) == [
-        ("split", before.people["ana"], after.people["account"], "email was demoted")
+        ("split", before.people["ana"], after.people["account"], "demoted: email")
     ]
     assert after.rows("from identity.redirects") == []
     assert after.report.splits == 1
@@ -80,6 +80,33 @@ def test_an_older_identifier_that_comes_late_leads_the_former_id_to_the_new(
     assert after.rows(HISTORY) == [told]
     assert after.rows("select former_profile_id, profile_id from identity.redirects") == [
         (former, present)
+    ]
+
+
+def test_a_person_who_falls_apart_leads_to_where_most_of_it_went(tmp_path: Path) -> None:
+    signals = [
+        signal("visit", "web", day=0, anonymous_id="tablet"),
+        signal("login", "web", day=1, anonymous_id="tablet", user_id="U1"),
+        signal("app", "app", day=2, user_id="U1", device_id="d"),
+        signal("mail", "web", day=3, user_id="U1", email="f@example.com"),
+        member("card", "L1", day=4, email="f@example.com", **named("Ana", "Pop")),
+    ]
+    before = resolved(signals)
+    published = before.publish(tmp_path / "published.duckdb")
+    signals.append(customer("ion", "C2", day=9, email="f@example.com", **named("Ion", "Pop")))
+    signals += [
+        signal(f"other {n}", "web", day=9, anonymous_id="tablet", user_id=f"U{n}")
+        for n in range(10, 19)
+    ]
+    after = resolved(signals, previous=published, as_of=TOMORROW)
+    (former,) = set(before.people.values())
+    account, card = after.people["app"], after.people["card"]
+    assert after.rows(HISTORY) == [
+        ("merge", former, account, "demoted: anonymous_id, email"),
+        ("split", former, card, "demoted: anonymous_id, email"),
+    ]
+    assert after.rows("select former_profile_id, profile_id from identity.redirects") == [
+        (former, account)
     ]
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -96,6 +96,11 @@ class StageTranslator(DagsterDbtTranslator):
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         """Return the stage."""
         return stage_of(dbt_resource_props)
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:
+        """Return the owner that an audience names; models are the analysts'."""
+        declared = dbt_resource_props["config"].get("meta", {}).get("perennial", {})
+        return [f"team:{declared.get('audience', {}).get('owner', 'analytics')}"]
 
 
 def asset_key(node: Mapping[str, Any]) -> dg.AssetKey:

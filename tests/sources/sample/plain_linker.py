@@ -103,7 +103,7 @@ def link(world: Path) -> duckdb.DuckDBPyConnection:
         from mentions as m
         left join phones on m.type = 'phone' and m.value = phones.value
             and m.country is not distinct from phones.country;
-        delete from named where value is null or value = 'noemail@noemail.com';
+        delete from named where value is null or value in ('noemail@noemail.com', 'anonymous');
         create table met as
         select a.type, a.value from named as a inner join named as b using (source, tab, key)
         where b.type in ('email', 'user_id', 'loyalty_id', 'payment_card')

@@ -64,6 +64,7 @@ def test_people_are_counted_by_kind(world: duckdb.DuckDBPyConnection, clean: Wor
         ("default_customer", "erp_customer_id", 5),
         ("placeholder", "email", 5),
         ("placeholder", "phone", 5),
+        ("placeholder", "user_id", 3),
     ],
 )
 def test_a_trap_is_shared_by_several_people(one: Ask, trap: str, kind: str, at_least: int) -> None:

@@ -1,6 +1,8 @@
 # Needs Python 3.11+, pip, git and make; everything else is installed into .venv from the lock.
 PYTHON ?= python3
 BIN := .venv/bin
+# Without byte code, every process compiles its imports again: 10 s each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo test lint dev bench docs lock clean help
 
@@ -26,7 +28,7 @@ dev: install ## Open the Dagster UI
 	$(BIN)/perennial dev
 
 test: install ## Run every test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 lint: install ## Run every checker
 	$(BIN)/ruff check .

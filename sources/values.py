@@ -69,24 +69,26 @@ def _boolean(text: str) -> str:
     return f"case lower(trim({text})) when 'true' then true when 'false' then false end"
 
 
-def _text(text: str) -> str:
-    return f"case when strlen({text}) <= {MAX_TEXT_BYTES} then {text} end"
+def _is_no_json(words: str) -> str:
+    """Whether a JSON text is none of an object, or one with NaN or Infinity, which JSON hasn't.
 
-
-def _object(text: str) -> str:
-    # JSON has no NaN and no Infinity, though DuckDB's parser takes them. The words are looked for
-    # first, as they are rare; then again outside of strings, as a product may be called Infinity.
-    words = f"cast({text} as varchar)"
+    DuckDB's parser takes them. The words are looked for first, as they are rare; then again outside
+    of strings, as a product may be called Infinity.
+    """
     bare = f"""regexp_replace({words}, '"(?:[^"\\\\]|\\\\.)*"', '""', 'g')"""
-    return f"""case
-        when not starts_with({words}, '{{') then null
-        when not (contains({words}, 'NaN') or contains({words}, 'Infinity')) then {text}
-        when not regexp_matches({bare}, 'NaN|Infinity') then {text}
-    end"""
+    named = f"(contains({words}, 'NaN') or contains({words}, 'Infinity'))"
+    infinite = f"case when {named} then regexp_matches({bare}, 'NaN|Infinity') else false end"
+    return f"not {begins_with('{', words)} or {infinite}"
 
 
-def _unparsed_object(text: str) -> str:
-    return _object(f"case when json_valid({text}) then cast({text} as json) end")
+def begins_with(character: str, text: str) -> str:
+    """Whether a text begins with an ASCII character; five times as fast as starts_with."""
+    return f"({text} >= '{character}' and {text} < '{chr(ord(character) + 1)}')"
+
+
+def is_blank(text: str) -> str:
+    """Whether a text is spaces; trim is slow, and no text before '!' begins with anything else."""
+    return f"case when {text} < '!' then trim({text}) = '' else false end"
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,6 @@ _READINGS: dict[ColumnType, _Reading] = {
 }
 
 _CASTS = {
-    "text": _text,
     "amount": _amount,
     "integer": _integer,
     "coordinate": _coordinate,
@@ -127,7 +128,6 @@ _CASTS = {
     "date": _date,
     "timestamp": _timestamp,
     "local_timestamp": _local_timestamp,
-    "object": _object,
 }
 
 
@@ -141,9 +141,21 @@ def typed(column: Column, text: str, *, parsed: bool) -> str:
 
     `parsed`: the text of an object is of type JSON already.
     """
-    if column.type == "object" and not parsed:
-        return _unparsed_object(text)
-    return _CASTS[column.type](text)
+    if column.type == "text" or (column.type == "object" and parsed):
+        return text
+    if column.type == "object":
+        return f"case when json_valid({text}) then cast({text} as json) end"
+    return f"cast({_CASTS[column.type](text)} as {sql_type(column)})"
+
+
+def is_invalid(column: Column, text: str, value: str) -> str:
+    """SQL for whether `text` isn't what the column's type asks for; `value` is what was read."""
+    if column.type == "text":
+        return f"strlen({text}) > {MAX_TEXT_BYTES}"
+    if column.type == "object":
+        no_json = _is_no_json(f"cast({value} as varchar)")
+        return f"({value} is null and {text} is not null) or {no_json}"
+    return f"{value} is null and {text} is not null and trim({text}) <> ''"
 
 
 def rule_of(column: Column) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sources.contract import Column, Table
 from sources.lines import ODD_ROWS
 from sources.sql import cases, literal, name
-from sources.values import problem_of, rule_of, sql_type, typed
+from sources.values import is_blank, is_invalid, problem_of, rule_of, sql_type, typed
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,10 @@ def _own_name(column: Column) -> str:
 
 def _judged(table: Table, reading: Reading) -> str:
     texts = ",\n".join(f"{_text(c, reading)} as {_text_name(c)}" for c in table.columns)
-    values = ",\n".join(f"{_value(c, reading)} as {_own_name(c)}" for c in table.columns)
+    values = ",\n".join(
+        f"{typed(c, _text_name(c), parsed=reading.has_json)} as {_own_name(c)}"
+        for c in table.columns
+    )
     computed = "".join(
         f", coalesce({_own_name(c)}, {c.otherwise}) as {name(c.name)}"
         for c in table.columns
@@ -133,11 +136,6 @@ def _judged(table: Table, reading: Reading) -> str:
         )"""
 
 
-def _value(column: Column, reading: Reading) -> str:
-    value = typed(column, _text_name(column), parsed=reading.has_json)
-    return f"cast({value} as {sql_type(column)})"
-
-
 def _text(column: Column, reading: Reading) -> str:
     """SQL for the column's text; null where it is empty, which means unknown.
 
@@ -145,7 +143,8 @@ def _text(column: Column, reading: Reading) -> str:
     """
     text = reading.texts.get(column.name, "null::varchar")
     if column.type == "object" and reading.has_json:
-        return f"case when cast({text} as varchar) not in ('[]', '\"\"') then {text} end"
+        words = f"cast({text} as varchar)"
+        return f"case when {words} <> '[]' and {words} <> '\"\"' then {text} end"
     return f"nullif({text}, '')"
 
 
@@ -165,26 +164,23 @@ def _faults(table: Table, reading: Reading) -> list[Fault]:
 
 def _column_faults(column: Column) -> list[Fault]:
     text, value = _text_name(column), name(column.name)
-    present = f"{text} is not null" if column.type == "object" else f"trim({text}) <> ''"
-    faults = [
-        Fault(
-            # A value of its own that can't be read isn't made good by a computed one.
-            f"{_own_name(column)} is null and {present}",
-            rule_of(column),
-            f"{column.name} {problem_of(column)}",
-        )
-    ]
+    # A value of its own that can't be read isn't made good by a computed one.
+    invalid = is_invalid(column, text, _own_name(column))
+    faults = [Fault(invalid, rule_of(column), f"{column.name} {problem_of(column)}")]
     if column.required:
-        blank = f"{value} is null"
         computed = f" and can't be computed as {column.otherwise}" if column.otherwise else ""
-        if column.type == "text":
-            blank += f" or trim({value}) = ''"
-        faults.append(Fault(blank, "missing_value", f"{column.name} is required{computed}"))
-    if column.allowed:
-        known = ", ".join(literal(allowed) for allowed in column.allowed)
+        blank = f" or {is_blank(value)}" if column.type == "text" else ""
         faults.append(
             Fault(
-                f"{value} not in ({known})",
+                f"{value} is null{blank}", "missing_value", f"{column.name} is required{computed}"
+            )
+        )
+    if column.allowed:
+        # Not `not in`, which DuckDB makes a join of.
+        unknown = " and ".join(f"{value} <> {literal(allowed)}" for allowed in column.allowed)
+        faults.append(
+            Fault(
+                unknown,
                 "unknown_value",
                 f"{column.name} is none of {', '.join(column.allowed)}",
             )

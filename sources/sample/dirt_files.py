@@ -31,7 +31,8 @@ _PARQUET_KEYS = {"erp/order_lines": ("order_id", "line_no"), "erp/products": ("p
 
 def _beside(file: Path, word: str, suffix: str | None = None) -> Path:
     end = suffix_of(file.name)
-    return file.with_name(f"{file.name.removesuffix(end)}-{word}{suffix or end}")
+    # The underscore sorts it behind its original, which whoever reads in order then meets first.
+    return file.with_name(f"{file.name.removesuffix(end)}_{word}{suffix or end}")
 
 
 def _whole(landing: Path, name: str, file: Path, category: str, kind: str) -> Planted:
@@ -40,7 +41,7 @@ def _whole(landing: Path, name: str, file: Path, category: str, kind: str) -> Pl
 
 def damage_files(landing: Path, name: str, file: Path) -> list[Planted]:
     """Copies of a file: cut off, under an untrue name, with a checksum that fails, packed."""
-    content, shorter = file.read_bytes(), _without_last_row(file)
+    content = file.read_bytes()
     planted = []
 
     def put(target: Path, data: bytes, category: str, kind: str) -> None:
@@ -52,14 +53,10 @@ def damage_files(landing: Path, name: str, file: Path) -> list[Planted]:
     last = len(content) - len(content.rstrip(b"\n").rpartition(b"\n")[2]) if text else 0
     cut = (last + len(content)) // 2 if text else len(content) * 3 // 5
     put(_beside(file, "cut-off"), content[:cut], "malformed", "truncated_file")
-    misnamed = (
-        (".ndjson", b"receipt;amount\n1;2\n")
-        if suffix_of(file.name) == ".parquet"
-        else (".parquet", shorter)
-    )
-    put(_beside(file, "misnamed", misnamed[0]), misnamed[1], "malformed", "misnamed_file")
+    misnamed = _beside(file, "misnamed", ".csv" if file.suffix == ".parquet" else ".parquet")
+    put(misnamed, _without_last_rows(file, 2), "malformed", "misnamed_file")
     checked = _beside(file, "checked")
-    put(checked, shorter, "malformed", "wrong_checksum")
+    put(checked, _without_last_rows(file, 1), "malformed", "wrong_checksum")
     checked.with_name(f"{checked.name}.sha256").write_text(f"{'0' * 64}  {checked.name}\n", "utf-8")
     if text:
         packed = _beside(file, "packed", f"{suffix_of(file.name)}.gz")
@@ -67,16 +64,16 @@ def damage_files(landing: Path, name: str, file: Path) -> list[Planted]:
     return planted
 
 
-def _without_last_row(file: Path) -> bytes:
+def _without_last_rows(file: Path, count: int) -> bytes:
     """Other bytes than the file's own, so that they aren't known already and let pass for that."""
     if file.suffix == ".parquet":
         table = pq.read_table(file)
         buffer = pa.BufferOutputStream()
-        pq.write_table(table.slice(0, table.num_rows - 1), buffer)
+        pq.write_table(table.slice(0, table.num_rows - count), buffer)
         return bytes(buffer.getvalue())
     packed = file.suffix == ".gz"
     content = gzip.decompress(file.read_bytes()) if packed else file.read_bytes()
-    content = b"".join(content.splitlines(keepends=True)[:-1])
+    content = b"".join(content.splitlines(keepends=True)[:-count])
     return gzip.compress(content, mtime=0) if packed else content
 
 

@@ -4,7 +4,8 @@ family_email      one address for two or three people of a family
 recycled_phone    one number, earlier one person's and later another's
 shop_tablet       one browser and device on which hundreds joined the club
 default_customer  one loyalty number and one ERP customer for whoever has none
-placeholder       what a cashier types to get past a required field
+placeholder       what a cashier types to get past a required field, or what a page template wrote
+                  as the account of whoever wasn't logged in
 """
 
 DEFAULT_LOYALTY_ID = "2600000017"

@@ -26,7 +26,8 @@ class House:
 
     def environment(self, **variables: str) -> dict[str, str]:
         """The environment of its commands: this one's, less what belongs to another house."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PERENNIAL_", "DAGSTER_"))}
+        foreign = ("PERENNIAL_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         own = {"PERENNIAL_DATA": str(self.data), "PERENNIAL_AS_OF": AS_OF.isoformat()}
         return kept | own | {"COLUMNS": "200", "NO_COLOR": "1"} | variables
 

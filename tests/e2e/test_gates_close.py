@@ -1,5 +1,7 @@
 """A bad build is neither published nor sent, whichever way somebody tries."""
 
+import shutil
+
 import pytest
 
 from tests.e2e.house import House
@@ -22,9 +24,11 @@ def _plant(house: House, stage: str) -> None:
     (folder / f"defect-{stage}.csv").write_text(header + rows, encoding="utf-8")
 
 
-@pytest.fixture
-def closed(house: House) -> tuple[House, str]:
+@pytest.fixture(scope="module")
+def closed(built: House, tmp_path_factory: pytest.TempPathFactory) -> tuple[House, str]:
     """A house whose newest build closed a gate; and what was published before."""
+    house = House(tmp_path_factory.mktemp("closed") / "data")
+    shutil.copytree(built.data, house.data)
     before = house.published_bytes()
     _plant(house, "raw")
     done = house.run("run")

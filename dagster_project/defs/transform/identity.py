@@ -14,6 +14,9 @@ TABLES = {
     "Grain: one row a value as written.",
     "links": "Which identifiers were seen together, by which rule. Grain: one row a pair, rule and "
     "source.",
+    "cut_links": "Identifiers seen together that were not joined, because the people contradict each "
+    "other. Grain: one row a pair, rule and source.",
+    "redirects": "Where a former profile id leads today. Grain: one row a former id.",
     "demoted": "Identifiers that too many people share: they join nobody. Grain: one row an "
     "identifier.",
     "identifiers": "The identifiers of each person. Grain: one row an identifier and source.",

@@ -1,6 +1,6 @@
 """Two small worlds that the tests of this room read: one clean, one dirty, else alike."""
 
-import json
+import gzip
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,10 +41,12 @@ def world(clean: WorldReport) -> duckdb.DuckDBPyConnection:
         "orders": "erp/orders/**/*.csv",
         "tickets": "erp/tickets/**/*.csv",
     }.items():
-        con.execute(f"create view {name} as from read_csv('{landing}/{files}', all_varchar = true)")
+        con.execute(
+            f"create table {name} as from read_csv('{landing}/{files}', all_varchar = true)"
+        )
     for name in ("order_lines", "products"):
-        con.execute(f"create view {name} as from '{landing}/erp/{name}/**/*.parquet'")
-    con.execute(f"create view returns as from read_json('{landing}/erp/returns/**/*.ndjson')")
+        con.execute(f"create table {name} as from '{landing}/erp/{name}/**/*.parquet'")
+    con.execute(f"create table returns as from read_json('{landing}/erp/returns/**/*.ndjson')")
     con.execute(f"""
         create table events as
         select
@@ -64,7 +66,7 @@ def world(clean: WorldReport) -> duckdb.DuckDBPyConnection:
         )
     """)
     for path in clean.truth.glob("*.parquet"):
-        con.execute(f"create view truth_{path.stem} as from '{path}'")
+        con.execute(f"create table truth_{path.stem} as from '{path}'")
     return con
 
 
@@ -82,15 +84,5 @@ def one(world: duckdb.DuckDBPyConnection) -> Callable[[str], object]:
 
 def lines_of(file: Path) -> list[bytes]:
     """A text file's lines, unpacked."""
-    import gzip
-
     content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     return content.splitlines()
-
-
-def is_json(line: bytes) -> bool:
-    """Whether a line is one JSON object."""
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False

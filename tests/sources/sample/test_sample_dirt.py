@@ -1,13 +1,16 @@
 """Dirt: what is listed is what was planted, and nothing else changed."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import is_json, lines_of
+from conftest import lines_of
 from contract_rules import breaks_the_contract
 
+from sources import tables
+from sources.load import load_table
 from sources.sample import WorldReport
 
 WHOLE_FILES = {"truncated_file", "misnamed_file", "wrong_checksum", "repacked_file", "resent_file"}
@@ -112,8 +115,7 @@ def test_a_file_gone_wrong_is_of_the_kind_it_is_listed_as(dirty: WorldReport, ki
         if kind == "truncated_file":
             assert file.suffix in (".gz", ".parquet") or not content.endswith(b"\n")
         elif kind == "misnamed_file":
-            says_parquet = file.suffix == ".parquet"
-            assert content[:4] != b"PAR1" if says_parquet else not is_json(lines_of(file)[0])
+            assert (content[:4] == b"PAR1") != (file.suffix == ".parquet")
         elif kind == "wrong_checksum":
             assert file.with_name(f"{file.name}.sha256").read_text().startswith("0" * 64)
         elif kind == "resent_file":
@@ -125,7 +127,7 @@ def test_a_file_gone_wrong_is_of_the_kind_it_is_listed_as(dirty: WorldReport, ki
 
 
 def test_parquet_rows_without_a_key_are_listed_by_their_row(dirty: WorldReport) -> None:
-    listed = [entry for entry in _listed(dirty) if entry[2].endswith("-corrections.parquet")]
+    listed = [entry for entry in _listed(dirty) if entry[2].endswith("_corrections.parquet")]
 
     assert {entry[5] for entry in listed} >= {
         "missing_order_id",
@@ -140,3 +142,14 @@ def test_parquet_rows_without_a_key_are_listed_by_their_row(dirty: WorldReport) 
             assert all(row[key] is not None for key in row if key.endswith(("_id", "_no")))
         else:
             assert row[kind.removeprefix("missing_")] is None
+
+
+def test_the_platform_refuses_exactly_what_is_listed_as_malformed(dirty: WorldReport) -> None:
+    data = dirty.landing.parent
+    for table in tables():
+        load_table(table, data, loaded_at=datetime(2026, 11, 22, 11, tzinfo=UTC))
+    refused = duckdb.sql(f"select landed_file, line from '{data}/quarantine/*/*/*.parquet'")
+
+    assert Counter(refused.fetchall()) == Counter(
+        (file, line) for _, _, file, line, category, *_ in _listed(dirty) if category == "malformed"
+    )

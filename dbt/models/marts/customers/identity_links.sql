@@ -1,0 +1,15 @@
+with links as (
+    select
+        from_type,
+        from_value,
+        to_type,
+        to_value,
+        rule,
+        source,
+        first_seen_at,
+        last_seen_at,
+        record_count
+    from {{ source("identity", "links") }}
+)
+
+select * from links

@@ -80,8 +80,7 @@ class Copying:
         return self._by_line(csv_lines(self.table, names), columns=len(names))
 
     def _json(self) -> tuple[int, int]:
-        rows = self._rows()
-        survey = self._survey(rows)
+        survey, rows = self._survey()
         clean = survey.is_clean(self.table) and not (
             rows.odd_count or rows.blank_count or rows.has_mark
         )
@@ -89,10 +88,15 @@ class Copying:
             return rows.count, 0
         return self._by_line(json_lines(self.table, survey))
 
-    def _survey(self, rows: Rows) -> Survey:
-        found = self._over(rows, survey_sql(self.table))
+    def _survey(self) -> tuple[Survey, Rows]:
+        rows = self._rows()
+        try:
+            found = self._over(rows, survey_sql(self.table, all_json=True))
+        except duckdb.InvalidInputException:
+            rows = self._rows()
+            found = self._over(rows, survey_sql(self.table, all_json=False))
         keys, one_each, all_json, long_numbers = found
-        return Survey(tuple(keys), one_each, all_json, long_numbers, rows.has_escaped_nul)
+        return Survey(tuple(keys), one_each, all_json, long_numbers, rows.has_escaped_nul), rows
 
     def _whole_json(self, survey: Survey, rows: Rows) -> bool:
         """Try the fast way; false where it came upon anything, so that lines have to be read."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sources.contract import Column, Table
 from sources.sql import file_literal, json_object, literal, name
+from sources.values import begins_with
 from sources.verdict import ODD_ROW_FAULTS, SOURCE_ROW, Fault, Reading
 
 _MAX_EXTRA_COLUMNS = 64
@@ -41,19 +42,20 @@ class Survey:
         return sound and self.extra_columns(table) is not None
 
 
-def survey_sql(table: Table) -> str:
+def survey_sql(table: Table, *, all_json: bool) -> str:
     """SQL over `lines` for the fields of a Survey but the last, which the reader of lines knows.
 
-    Lines are grouped by their list of keys, of which a file has a handful.
+    Lines are grouped by their list of keys, of which a file has a handful. `all_json`: a line that
+    isn't JSON is an error, which spares the trial of every line.
     """
+    keys = "json_keys(_row)" if all_json else "try(json_keys(_row))"
     known = ", ".join(literal(column) for column in table.column_names)
     # A number of up to 15 digits survives DuckDB's JSON reader, which makes a double of it.
     amounts = any(column.type == "amount" for column in table.columns)
-    long = "regexp_matches(_row, '[0-9.]{16}')" if amounts else "false"
+    long_numbers = "bool_or(regexp_matches(_row, '[0-9.]{16}'))" if amounts else "false"
     return f"""with shapes as (
-            select any_value(keys) as keys, bool_and(keys is not null) as is_json,
-                bool_or({long}) as has_long_number
-            from (select _row, try(json_keys(_row)) as keys from lines)
+            select any_value(keys) as keys, {long_numbers} as has_long_number
+            from (select _row, {keys} as keys from lines)
             group by hash(keys)
         ),
         unknown as (
@@ -62,7 +64,7 @@ def survey_sql(table: Table) -> str:
         )
         select (select coalesce(list(key order by key), []) from unknown),
             coalesce(bool_and(len(keys) = len(list_distinct(keys))), true),
-            coalesce(bool_and(is_json), true),
+            {str(all_json).lower()},
             coalesce(bool_or(has_long_number), false)
         from shapes"""
 
@@ -124,7 +126,11 @@ def _row_faults(survey: Survey) -> list[Fault]:
             "malformed_json",
             "the row isn't JSON",
         ),
-        Fault("not starts_with(ltrim(_row), '{')", "no_json_object", "the row is no JSON object"),
+        Fault(
+            f"not {begins_with('{', '_row')} and not starts_with(ltrim(_row), '{{')",
+            "no_json_object",
+            "the row is no JSON object",
+        ),
     ]
     if not survey.one_each:
         repeated = "len(json_keys(_row)) <> len(list_distinct(json_keys(_row)))"
@@ -156,7 +162,8 @@ def _text_faults(table: Table) -> list[Fault]:
 
 def _looks_like_no_text(text: str) -> str:
     """Whether a text could be what DuckDB makes of an object, an array or a boolean."""
-    return f"(starts_with({text}, '{{') or starts_with({text}, '[') or {text} in ('true', 'false'))"
+    nested = f"{begins_with('{', text)} or {begins_with('[', text)}"
+    return f"({nested} or {text} = 'true' or {text} = 'false')"
 
 
 def _text(column: Column, survey: Survey) -> str:

@@ -24,7 +24,7 @@ where orders.has_erp;
 
 create macro customer_code(person_no, entry) as case entry
     when 9 then '{DEFAULT_CUSTOMER_ID}'
-    else 'C' || padded(entry * 1000000 + person_no, 7)
+    else 'C' || entry || padded(person_no, 7)
 end;
 
 create table customer_versions as

@@ -9,7 +9,7 @@ placeholder       what a cashier types to get past a required field, or what a p
 """
 
 DEFAULT_LOYALTY_ID = "2600000017"
-DEFAULT_CUSTOMER_ID = "C0000001"
+DEFAULT_CUSTOMER_ID = "C00000001"
 DEFAULT_CUSTOMER_EMAIL = "shop@retailer.example.com"
 PLACEHOLDER_EMAIL = "noemail@noemail.com"
 PLACEHOLDER_PHONE = "000000000"

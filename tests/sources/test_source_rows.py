@@ -9,7 +9,7 @@ import pytest
 from landed import EVENT, EVENTS, LOADED_AT, MEMBERS, RECEIPTS, TABLES, World, csv_text, event
 
 from sources.contract import Column
-from sources.values import sql_type, typed
+from sources.values import is_invalid, sql_type, typed
 
 
 def read(kind: str, text: str) -> object:
@@ -18,7 +18,10 @@ def read(kind: str, text: str) -> object:
         connection.execute("set timezone = 'UTC'")
         value = typed(column, "text", parsed=False)
         return connection.execute(
-            f"select cast({value} as {sql_type(column)}) from (select ?::varchar as text)", [text]
+            f"""select if({is_invalid(column, "text", "value")}, null, value)
+            from (select text, cast({value} as {sql_type(column)}) as value
+                from (select ?::varchar as text))""",
+            [text],
         ).fetchall()[0][0]
 
 

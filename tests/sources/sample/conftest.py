@@ -1,16 +1,12 @@
 """Two small worlds that the tests of this room read: one clean, one dirty, else alike."""
 
-import gzip
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 import pytest
+from sample_worlds import AS_OF
 
 from sources.sample import WorldReport, write_world
-
-AS_OF = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
@@ -80,9 +76,3 @@ def one(world: duckdb.DuckDBPyConnection) -> Callable[[str], object]:
         return row[0]
 
     return ask
-
-
-def lines_of(file: Path) -> list[bytes]:
-    """A text file's lines, unpacked."""
-    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    return content.splitlines()

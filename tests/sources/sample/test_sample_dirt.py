@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import lines_of
 from contract_rules import breaks_the_contract
+from sample_worlds import lines_of
 
 from sources import tables
 from sources.load import load_table

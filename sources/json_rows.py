@@ -4,13 +4,17 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 from sources.contract import Column, Table
+from sources.lines import Rows
+from sources.source_file import Source
 from sources.sql import file_literal, json_object, literal, name
 from sources.values import begins_with
 from sources.verdict import ODD_ROW_FAULTS, SOURCE_ROW, Fault, Reading
 
 _MAX_EXTRA_COLUMNS = 64
-_PLAIN_KEY = re.compile("[A-Za-z_][A-Za-z0-9_]{0,62}")
+_SIMPLE_KEY = re.compile("[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -18,8 +22,8 @@ class Survey:
     """What one pass over the lines of a JSON file found, so that the next need not look for it.
 
     `unknown_keys`: keys that the contract doesn't know, at most one more than can be columns.
-    `long_numbers`: whether a number has more digits than a double holds. `all_json`, `one_each`:
-    whether every line is JSON, and names no key twice.
+    `one_each`, `all_json`: whether every line names no key twice, and is JSON. `long_numbers`:
+    whether a number has more digits than a double holds. `plain`: no line is odd or blank.
     """
 
     unknown_keys: tuple[str, ...]
@@ -27,23 +31,54 @@ class Survey:
     all_json: bool
     long_numbers: bool
     escaped_nul: bool
+    plain: bool
+    rows: int
+    longest: int
 
     def extra_columns(self, table: Table) -> tuple[str, ...] | None:
         """The unknown keys as columns to read; None where they are too many or too strange."""
         names = [*table.column_names, *self.unknown_keys]
         distinct = len({key.lower() for key in names}) == len(names)
-        plain = all(_PLAIN_KEY.fullmatch(key) for key in self.unknown_keys)
+        simple = all(_SIMPLE_KEY.fullmatch(key) for key in self.unknown_keys)
         few = len(self.unknown_keys) <= _MAX_EXTRA_COLUMNS
-        return self.unknown_keys if distinct and plain and few else None
+        return self.unknown_keys if distinct and simple and few else None
 
     def is_clean(self, table: Table) -> bool:
         """Whether DuckDB's own reader can be trusted with the file."""
-        sound = self.all_json and self.one_each and not (self.long_numbers or self.escaped_nul)
-        return sound and self.extra_columns(table) is not None
+        sound = self.plain and self.all_json and self.one_each
+        exact = not (self.long_numbers or self.escaped_nul)
+        return sound and exact and self.extra_columns(table) is not None
 
 
-def survey_sql(table: Table, *, all_json: bool) -> str:
-    """SQL over `lines` for the fields of a Survey but the last, which the reader of lines knows.
+def survey(source: Source, *, whole: bool) -> Survey:
+    """Survey a file whatever its lines are."""
+    try:
+        return sound_survey(source.rows(whole=whole), source)
+    except duckdb.InvalidInputException:
+        return _survey(source.rows(whole=whole), source, all_json=False)
+
+
+def sound_survey(rows: Rows, source: Source) -> Survey:
+    """Survey a file whose lines are all JSON; of another one, DuckDB says InvalidInputException."""
+    return _survey(rows, source, all_json=True)
+
+
+def _survey(rows: Rows, source: Source, *, all_json: bool) -> Survey:
+    keys, one_each, long_numbers = source.over(rows, _survey_sql(source.table, all_json=all_json))
+    return Survey(
+        unknown_keys=tuple(keys),
+        one_each=one_each,
+        all_json=all_json,
+        long_numbers=long_numbers,
+        escaped_nul=rows.has_escaped_nul,
+        plain=not (rows.odd_count or rows.blank_count or rows.has_mark),
+        rows=rows.count,
+        longest=rows.longest,
+    )
+
+
+def _survey_sql(table: Table, *, all_json: bool) -> str:
+    """SQL over `lines` for what a Survey knows of the keys and numbers.
 
     Lines are grouped by their list of keys, of which a file has a handful. `all_json`: a line that
     isn't JSON is an error, which spares the trial of every line.
@@ -64,7 +99,6 @@ def survey_sql(table: Table, *, all_json: bool) -> str:
         )
         select (select coalesce(list(key order by key), []) from unknown),
             coalesce(bool_and(len(keys) = len(list_distinct(keys))), true),
-            {str(all_json).lower()},
             coalesce(bool_or(has_long_number), false)
         from shapes"""
 

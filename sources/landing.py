@@ -146,11 +146,19 @@ def content_hash(stream: IO[bytes]) -> str:
         raise _unreadable(error) from error
 
 
+def has_sidecar(file: LandedFile) -> bool:
+    """Whether there is a .sha256 beside the file."""
+    return _sidecar(file).exists()
+
+
+def _sidecar(file: LandedFile) -> Path:
+    return file.path.with_name(file.path.name + ".sha256")
+
+
 def vouched(file: LandedFile, digest: str) -> bool:
     """Whether a sidecar says that these bytes are the whole file; a wrong one refuses the file."""
-    sidecar = file.path.with_name(file.path.name + ".sha256")
     try:
-        words = sidecar.read_bytes()[:HEAD_BYTES].decode("utf-8", "replace").lower().split()
+        words = _sidecar(file).read_bytes()[:HEAD_BYTES].decode("utf-8", "replace").lower().split()
     except FileNotFoundError:
         return False
     except OSError as error:

@@ -6,6 +6,7 @@ rows that are odd (too long, not UTF-8, a NUL, a quote that isn't closed) are lo
 """
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from sources.landing import UTF_8_MARK, DefectiveFileError, cut_short, read_text
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 2 << 20
 # Segment and RudderStack refuse an event above 32 kB; eight times that is no row of any source.
 MAX_ROW_BYTES = 256 << 10
 # What quarantine keeps of a row that is too long; the landed file has the rest.
@@ -57,8 +58,8 @@ class Rows:
 
     `columns`: for CSV, how many a row has, so that quoted line ends are told from stray quotes.
     `whole`: a sidecar vouches for the file, so its last line needs no end. `wanted`: by line
-    number, which rows to give. The counters are final once the reader is exhausted; `failure` says
-    what broke off the reading.
+    number, which rows to give. `digest` is fed every byte on the way. The counters are final once
+    the reader is exhausted; `failure` says what broke off the reading.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class Rows:
         first_line: int = 1,
         columns: int | None = None,
         wanted: npt.NDArray[np.bool_] | None = None,
+        digest: "hashlib._Hash | None" = None,
     ) -> None:
         self._text = text
+        self._digest = digest
         self._whole = whole
         self._columns = columns
         self._wanted = wanted
@@ -96,10 +99,10 @@ class Rows:
             raise
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        pending = self._without_mark(read_text(self._text, BLOCK_BYTES))
+        pending = self._without_mark(self._read())
         last = False
         while not last:
-            more = read_text(self._text, BLOCK_BYTES)
+            more = self._read()
             last = not more
             data = self._ended(pending + more) if last else pending + more
             cut = data.rfind(b"\n") + 1
@@ -112,6 +115,12 @@ class Rows:
                 yield batch
             else:
                 pending = data
+
+    def _read(self) -> bytes:
+        data = read_text(self._text, BLOCK_BYTES)
+        if self._digest:
+            self._digest.update(data)
+        return data
 
     def _without_mark(self, data: bytes) -> bytes:
         self.has_mark = data.startswith(UTF_8_MARK)
@@ -127,7 +136,7 @@ class Rows:
     def _endless_line(self, start: bytes) -> tuple[pa.RecordBatch, bytes]:
         """Pass over a line longer than a block without keeping it; what follows it comes back."""
         while True:
-            data = read_text(self._text, BLOCK_BYTES)
+            data = self._read()
             if not data and not self._whole:
                 raise cut_short()
             cut = data.find(b"\n") + 1

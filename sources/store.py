@@ -54,6 +54,11 @@ class Store:
         """An empty Parquet file with the contract's columns, so that a table always has a shape."""
         return self.raw_folder(table) / "_schema.parquet"
 
+    def last_loaded_at(self, table: Table) -> float:
+        """When a file of the table was last put into raw, in seconds since 1970; 0 for never."""
+        loaded = self.raw_folder(table).glob("[!_.]*.parquet")
+        return max((path.stat().st_mtime for path in loaded), default=0.0)
+
     def prepare(self, table: Table) -> None:
         """Make the table's folders and clear away what killed loads left in them."""
         for folder in (self.raw_folder(table), self.quarantine_folder(table)):

@@ -14,8 +14,6 @@ from dagster_project.settings import Settings, load
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-# Steps that open the warehouse share this pool; dagster.yaml gives every pool one slot.
-WAREHOUSE_POOL = "warehouse"
 # Runs with this tag queue behind each other when started from the UI.
 BUILD_TAG = {"perennial/build": "true"}
 
@@ -24,6 +22,7 @@ class Warehouse(dg.ConfigurableResource):
     """The one writer of warehouse.duckdb: held from a run's first step to its last.
 
     The executor is in-process, so the lock lives as long as the run and is free when it is killed.
+    A Dagster pool isn't: a killed run keeps its slot, and the next one waits for it for ever.
     """
 
     _settings: Settings = PrivateAttr(default_factory=load)

@@ -1,5 +1,6 @@
 """Runs started from the terminal: the same jobs as in the UI, executed in this process."""
 
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from dagster import DagsterEvent, DagsterInstance, EventLogEntry
 from dagster_project.settings import Settings
 
 INSTANCE_CONFIG = Path(__file__).with_name("dagster.yaml")
+PROCESS_TAG = "perennial/process"
 # Events are shown by `on_event`; Dagster's own console log would say them again.
 _SILENT = {"console": {"config": {"log_level": "CRITICAL"}}}
 
@@ -31,6 +33,8 @@ def prepare_instance(settings: Settings) -> None:
     settings.export()
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(INSTANCE_CONFIG, settings.dagster_home / "dagster.yaml")
+    with DagsterInstance.get() as instance:
+        _end_killed_runs(instance)
 
 
 def execute(
@@ -72,9 +76,32 @@ def execute(
                 asset_selection=[dg.AssetKey(key) for key in select] if select else None,
                 raise_on_error=False,
                 run_id=run_id,
+                tags={PROCESS_TAG: str(os.getpid())},
             )
         )
     return RunResult(run_id=run_id, success=outcome.success, failures=failures)
+
+
+def _end_killed_runs(instance: DagsterInstance) -> None:
+    """Say of runs whose process is gone that they failed: Dagster takes them to be under way.
+
+    One that stays "started" would keep builds from the UI queued behind it for ever.
+    """
+    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
+    for run in instance.get_runs(filters=started):
+        process = run.tags.get(PROCESS_TAG)
+        if process and not _is_alive(int(process)):
+            instance.report_run_failed(run, "Its process was killed; the next run completes it.")
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _reason(event: DagsterEvent) -> str:

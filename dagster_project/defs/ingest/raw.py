@@ -7,7 +7,7 @@ import dagster as dg
 import sources
 from dagster_project import warehouse as builds
 from dagster_project.defs.quality.outcomes import keep
-from dagster_project.defs.resources import WAREHOUSE_POOL, Warehouse
+from dagster_project.defs.resources import Warehouse
 from dagster_project.publishing import gates
 from sources import quarantine
 from sources.contract import Table
@@ -30,7 +30,6 @@ class BuildConfig(dg.Config):
     group_name="raw",
     kinds={"duckdb"},
     owners=["team:data-engineering"],
-    pool=WAREHOUSE_POOL,
     description="The build under way: its logical now (`as_of`), time zone and reporting currency. "
     "One row, read by every model. Grain: one build.",
 )
@@ -72,7 +71,6 @@ def raw_asset(table: Table) -> dg.AssetsDefinition:
         group_name="raw",
         kinds={"parquet", table.source},
         owners=["team:data-engineering"],
-        pool=WAREHOUSE_POOL,
         description=table.description,
         check_specs=[
             dg.AssetCheckSpec(

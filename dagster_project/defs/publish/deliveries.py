@@ -30,8 +30,6 @@ def delivery(audience: AudienceSpec, channel: str) -> dg.AssetsDefinition:
         group_name=STAGE,
         kinds={channel},
         owners=["team:crm"],
-        # One call at a time to a tool: its limits count over all audiences.
-        pool=f"channel_{channel}",
         description=f"{audience.name} at {find(channel).title}: what the tool has acknowledged. "
         f"{audience.description} Grain: one row a member.",
         metadata={

@@ -7,7 +7,7 @@ import dagster as dg
 
 from dagster_project.defs.publish.audiences import audience_specs
 from dagster_project.defs.quality.expected import expected_gates
-from dagster_project.defs.resources import WAREHOUSE_POOL, Warehouse
+from dagster_project.defs.resources import Warehouse
 from dagster_project.defs.transform import project
 from dagster_project.publishing import ledger
 from dagster_project.publishing.swap import publish_build
@@ -21,7 +21,6 @@ PUBLISHED = dg.AssetKey(["published", "build"])
     group_name="published",
     kinds={"duckdb"},
     owners=["team:data-engineering"],
-    pool=WAREHOUSE_POOL,
     description="published.duckdb: the marts and audiences of the last build whose gates all "
     "passed. Everything outside reads only this. Grain: one build.",
 )

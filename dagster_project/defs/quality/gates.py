@@ -8,7 +8,7 @@ import sources
 from dagster_project import database
 from dagster_project import warehouse as builds
 from dagster_project.defs.quality.outcomes import keep
-from dagster_project.defs.resources import WAREHOUSE_POOL, Warehouse
+from dagster_project.defs.resources import Warehouse
 from dagster_project.defs.transform import project
 from dagster_project.publishing import gates
 from expectations.runner import SuiteResult, suites, validate
@@ -42,7 +42,7 @@ def gate(stage: str, tables: Sequence[str]) -> dg.AssetChecksDefinition:
         for suite in suites(stage, tables)
     ]
 
-    @dg.multi_asset_check(name=f"{stage}_gates", specs=specs, can_subset=True, pool=WAREHOUSE_POOL)
+    @dg.multi_asset_check(name=f"{stage}_gates", specs=specs, can_subset=True)
     def judge(
         context: dg.AssetCheckExecutionContext, warehouse: Warehouse
     ) -> Iterator[dg.AssetCheckResult]:

@@ -6,7 +6,7 @@ import dagster as dg
 
 from dagster_project import identity
 from dagster_project import warehouse as builds
-from dagster_project.defs.resources import WAREHOUSE_POOL, Warehouse
+from dagster_project.defs.resources import Warehouse
 from dagster_project.publishing import gates
 
 TABLES = {
@@ -14,7 +14,7 @@ TABLES = {
     "Grain: one row a value as written.",
     "links": "Which identifiers were seen together, by which rule. Grain: one row a pair, rule and "
     "source.",
-    "cut_links": "Identifiers seen together that were not joined, because the people contradict each "
+    "cut_links": "Identifiers seen together but not joined, as the people contradict each "
     "other. Grain: one row a pair, rule and source.",
     "redirects": "Where a former profile id leads today. Grain: one row a former id.",
     "demoted": "Identifiers that too many people share: they join nobody. Grain: one row an "
@@ -39,7 +39,6 @@ TABLES = {
         )
         for table, description in TABLES.items()
     ],
-    pool=WAREHOUSE_POOL,
 )
 def resolved_identities(
     context: dg.AssetExecutionContext, warehouse: Warehouse

@@ -7,7 +7,7 @@ import dagster as dg
 from dagster_dbt import dbt_assets
 
 from dagster_project.defs.quality.outcomes import keep
-from dagster_project.defs.resources import WAREHOUSE_POOL, Warehouse
+from dagster_project.defs.resources import Warehouse
 from dagster_project.defs.transform import project
 from dagster_project.defs.transform.execution import NodeResult, build_nodes
 from dagster_project.publishing import gates
@@ -28,7 +28,6 @@ def dbt_layer(layer: str) -> dg.AssetsDefinition:
         select=f"fqn:perennial.{layer}",
         exclude=EXCLUDED,
         dagster_dbt_translator=project.StageTranslator(),
-        pool=WAREHOUSE_POOL,
     )
     def build(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[Any]:
         nodes = project.nodes(layer)

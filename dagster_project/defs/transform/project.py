@@ -15,6 +15,9 @@ from dagster_project.errors import PerennialError
 from dagster_project.publishing.gates import GateKey
 from dagster_project.settings import PROJECT_ROOT, load
 
+# Not plain target/: relation names hold the name of the warehouse that dbt was parsed for, and an
+# analyst or a linter may parse for another one.
+TARGET = Path("target") / "perennial"
 CRITICAL: Literal["critical"] = "critical"
 WARNING: Literal["warning"] = "warning"
 LAYERS = ("staging", "intermediate", "marts", "audiences")
@@ -30,9 +33,9 @@ def project() -> DbtProject:
     Parsing takes seconds, so it is done only when a file of the project changed.
     """
     load().export()
-    found = DbtProject(project_dir=PROJECT_ROOT / "dbt")
+    found = DbtProject(project_dir=PROJECT_ROOT / "dbt", target_path=TARGET)
     if _is_stale(found):
-        lock = found.project_dir / "target" / ".parse.lock"
+        lock = found.project_dir / TARGET / ".parse.lock"
         with database.exclusive(lock, what="Parsing the dbt project", wait_seconds=120):
             if _is_stale(found):
                 _parse(found)
@@ -60,7 +63,8 @@ def _parse(found: DbtProject) -> None:
     from dbt.cli.main import dbtRunner  # seconds to import, and seldom needed here
 
     flags = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
-    outcome = dbtRunner().invoke([*flags, "parse", *places(found)])
+    target = ["--target-path", str(found.manifest_path.parent)]
+    outcome = dbtRunner().invoke([*flags, "parse", *places(found), *target])
     if not outcome.success:
         raise PerennialError(
             f"The dbt project can't be parsed: {redacted(str(outcome.exception))}. "

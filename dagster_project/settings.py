@@ -22,6 +22,7 @@ PREFIX = "PERENNIAL_"
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 # Written for the dbt process by `Settings.export`; nobody sets it by hand.
 WAREHOUSE_VARIABLE = f"{PREFIX}WAREHOUSE"
+CRON_FIELDS = 5
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -113,6 +114,13 @@ class Settings(BaseSettings):
     def _known_timezone(cls, value: str) -> str:
         if value not in available_timezones():
             raise ValueError(f"'{value}' is no IANA time zone, such as Europe/Lisbon")
+        return value
+
+    @field_validator("build_schedule")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        if len(value.split()) != CRON_FIELDS:
+            raise ValueError(f"'{value}' is no cron expression of five fields, such as 0 5 * * *")
         return value
 
     @cached_property

@@ -47,7 +47,7 @@ class Source:
 
     def over(self, rows: Rows, sql: str) -> tuple[Any, ...]:
         """Run a statement over the rows as `lines`, and give the one row it answers."""
-        self.connection.register("lines", rows.reader())
+        self.connection.register("lines", rows.stream())
         try:
             found = self.connection.execute(sql).fetchone()
         except duckdb.Error:

@@ -1,6 +1,7 @@
 """Runs started from the terminal: the same jobs as in the UI, executed in this process."""
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -105,8 +106,9 @@ def _is_alive(process: int) -> bool:
 
 
 def _reason(event: DagsterEvent) -> str:
-    """Return the innermost error's first line: the one that says what to do."""
+    """Return the first line of the error that a step raised, without Dagster's wrapping."""
     error = event.step_failure_data.error
-    while error and error.cause:
+    while error and error.cause and (error.cls_name or "").startswith("Dagster"):
         error = error.cause
-    return error.message.strip().splitlines()[0] if error and error.message.strip() else "failed"
+    lines = error.message.strip().splitlines() if error else []
+    return re.sub(r"^[\w.]+(Error|Exception|Failure): ", "", lines[0]) if lines else "failed"

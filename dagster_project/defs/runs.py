@@ -62,7 +62,9 @@ def execute(
         if event is None:
             return
         if event.is_step_failure and event.step_key:
-            failures[event.step_key] = _reason(event)
+            failures[event.step_key] = _reason(event.step_failure_data.error)
+        elif event.is_resource_init_failure:
+            failures[job] = _reason(event.engine_event_data.error)
         if on_event:
             on_event(event)
 
@@ -105,9 +107,8 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _reason(event: DagsterEvent) -> str:
-    """Return the first line of the error that a step raised, without Dagster's wrapping."""
-    error = event.step_failure_data.error
+def _reason(error: Any) -> str:
+    """Return the first line of the error that was raised, without Dagster's wrapping."""
     while error and error.cause and (error.cls_name or "").startswith("Dagster"):
         error = error.cause
     lines = error.message.strip().splitlines() if error else []

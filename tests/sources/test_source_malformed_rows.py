@@ -9,7 +9,7 @@ import pytest
 from landed import TABLES, World
 
 from sources.contract import Column, Table
-from sources.sql import literal
+from sources.sql import literal, name
 
 MALFORMED_ROWS = 10_000
 # Bytes that SQL can't write, put in afterwards.
@@ -217,17 +217,20 @@ ROWS_OF_A_KIND = -(-MALFORMED_ROWS // sum(len(kinds_of(*case)) for case in CASES
 def content(table: Table, form: str) -> tuple[bytes, list[tuple[str, bytes]]]:
     """A file in which every other row is good; rule and text of the malformed ones, in order."""
     line, kinds = FORMATS[form][0], kinds_of(table, form)
-    parts = [
-        f"select {number} as kind, i, {kind.line(table, good_cells(table))} as bad from numbers"
+    cells = {column: name(column) for column in table.column_names}
+    values = ", ".join(f"{sql} as {name(column)}" for column, sql in good_cells(table).items())
+    malformed = " union all ".join(
+        f"select {number} as kind, i, {kind.line(table, cells)} as bad, {line(table, cells)} as good "
+        "from cells"
         for number, kind in enumerate(kinds)
-    ]
+    )
     with duckdb.connect() as connection:
-        # A few megabytes of a kind tell as much as many.
+        connection.execute(
+            f"""create table cells as select i, {values}
+            from range(10, {10 + ROWS_OF_A_KIND}) as numbers (i)"""
+        )
         rows = connection.execute(
-            f"""with numbers as (select range + 10 as i from range({ROWS_OF_A_KIND})),
-                malformed as ({" union all ".join(parts)})
-            select kind, bad, {line(table, good_cells(table))} from malformed
-            order by hash(kind, i)"""
+            f"select kind, bad, good from ({malformed}) order by hash(kind, i)"
         ).fetchall()
     mend = {BAD_BYTE.encode(): b"\xff\xfe", NUL_BYTE.encode(): b"\0"}
     lines = [",".join(table.column_names).encode()] if form == "csv" else []

@@ -92,6 +92,32 @@ def test_what_a_killed_load_left_is_cleared_away_once_it_is_old(world: World) ->
     assert world.files() == files
 
 
+DIRTY = "\n".join([EVENT, "{", EVENT]) + "\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [f"{EVENT}\n" * 5, DIRTY, DIRTY[:-1], f"{EVENT}\n\n{EVENT}\n", "\ufeff" + EVENT + "\n"],
+)
+@pytest.mark.parametrize("checksum", [None, "right", "wrong"])
+def test_hashing_large_files_on_the_way_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, checksum: str | None
+) -> None:
+    results = []
+    for name in ("small", "large"):
+        world = World(tmp_path / name)
+        path = world.land(EVENTS, "a.ndjson", content)
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        if checksum:
+            stated = digest if checksum == "right" else "0" * 64
+            path.with_name("a.ndjson.sha256").write_text(stated)
+        if name == "large":
+            monkeypatch.setattr("sources.files._LARGE_BYTES", 0)
+        reports = [world.load(EVENTS) for _ in range(2)]
+        results.append([reports, world.raw(EVENTS), world.quarantine(EVENTS), world.files()])
+    assert results[0] == results[1]
+
+
 def large_world(data: Path) -> World:
     """Files of every way of loading, large enough that a kill hits them."""
     world = World(data)

@@ -14,7 +14,7 @@ from sources.landing import DefectiveFileError, read_text
 from sources.lines import MAX_ROW_BYTES, Rows
 from sources.parquet_rows import parquet_rows, parquet_types
 from sources.source_file import Source
-from sources.sql import file_literal, literal
+from sources.sql import literal, parquet
 from sources.verdict import Reading, Stamp, good_rows, refused_rows
 
 # Level 1 is 1.5 times as fast as DuckDB's default of 3 for 15 % more bytes (measured on events).
@@ -58,8 +58,8 @@ class Copying:
         except duckdb.Error as error:
             # Was it the file, or the disk it was written to? Read it once more, writing nothing.
             try:
-                source = f"read_parquet({file_literal(self.source.file.path)})"
-                self._connection.execute(f"select max(hash(columns(*))) from {source}").fetchall()
+                pages = parquet(self.source.file.path)
+                self._connection.execute(f"select max(hash(columns(*))) from {pages}").fetchall()
             except duckdb.Error:
                 raise DefectiveFileError(
                     "file_corrupt", "has damaged Parquet pages: land it again"
@@ -111,7 +111,7 @@ class Copying:
     def _lines_without(self, raw: Path, end: int) -> npt.NDArray[np.bool_]:
         """By line number, whether no row of the raw file starts there: one byte a line."""
         wanted = np.ones(end, np.bool_)
-        self._connection.execute(f"select _line from read_parquet({file_literal(raw)})")
+        self._connection.execute(f"select _line from {parquet(raw)}")
         for batch in self._connection.fetch_record_batch(1 << 20):
             wanted[batch.column(0).to_numpy()] = False
         return wanted

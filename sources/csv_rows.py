@@ -8,6 +8,9 @@ from sources.landing import DefectiveFileError
 from sources.sql import json_object, literal
 from sources.verdict import ODD_ROW_FAULTS, SOURCE_ROW, Fault, Reading
 
+# Each column is a piece of the statement that reads the file.
+_MAX_COLUMNS = 1_000
+
 
 def csv_header(table: Table, line: bytes) -> list[str]:
     """The names in a header line; one that can't carry the table refuses the file."""
@@ -28,6 +31,8 @@ def csv_header(table: Table, line: bytes) -> list[str]:
 
 def check_names(table: Table, names: list[str]) -> None:
     """Refuse a file that lacks a required column or names one twice."""
+    if len(names) > _MAX_COLUMNS:
+        raise DefectiveFileError("file_header", f"has more than {_MAX_COLUMNS} columns")
     needed = ", ".join(table.needed_in_header)
     missing = [column for column in table.needed_in_header if column not in names]
     if missing:

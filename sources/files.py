@@ -24,7 +24,7 @@ from sources.landing import (
     vouched,
 )
 from sources.source_file import Source
-from sources.sql import file_literal, literal, name
+from sources.sql import literal, name, parquet
 from sources.store import Store, commit, remove, temporary
 from sources.verdict import Stamp, refused_file
 
@@ -153,7 +153,7 @@ class FileLoad:
     def _rules(self, quarantine: Path) -> Counter[str]:
         """How many rows broke which rule, by a quarantine file."""
         counted = self.connection.execute(
-            f"select rule, count(*) from read_parquet({file_literal(quarantine)}) group by rule"
+            f"select rule, count(*) from {parquet(quarantine)} group by rule"
         )
         return Counter(dict(counted.fetchall()))
 
@@ -161,9 +161,7 @@ class FileLoad:
         if self.table.event_time is None:
             return None
         happened_at = f"try_cast({name(self.table.event_time)} as timestamptz)"
-        found = self.connection.execute(
-            f"select max({happened_at}) from read_parquet({file_literal(raw)})"
-        ).fetchone()
+        found = self.connection.execute(f"select max({happened_at}) from {parquet(raw)}").fetchone()
         newest: datetime | None = found[0] if found else None
         return newest
 

@@ -14,6 +14,7 @@ from sources.values import begins_with
 from sources.verdict import ODD_ROW_FAULTS, SOURCE_ROW, Fault, Reading
 
 _MAX_EXTRA_COLUMNS = 64
+_NO_TEXTS = ("true", "false", "NaN", "nan", "Infinity", "-Infinity")
 _SIMPLE_KEY = re.compile("[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
@@ -112,7 +113,7 @@ def json_file(table: Table, path: Path, survey: Survey) -> Reading:
     columns = ", ".join(f"'{key}': '{kind}'" for key, kind in _json_types(table, extras).items())
     return Reading(
         relation=f"""read_json({file_literal(path)}, format = 'newline_delimited',
-            columns = {{{columns}}})""",
+            hive_partitioning = false, columns = {{{columns}}})""",
         texts={column: name(column) for column in table.column_names},
         line="null",
         row="null",
@@ -189,15 +190,16 @@ def _text_faults(table: Table) -> list[Fault]:
         if column.type == "text":
             path = literal(f'$."{column.name}"')
             sql = f"""case when {_looks_like_no_text(f"_json.{name(column.name)}")}
-                then json_type(_row, {path}) in ('OBJECT', 'ARRAY', 'BOOLEAN') else false end"""
+                then json_type(_row, {path}) <> 'VARCHAR' else false end"""
             faults.append(Fault(sql, "invalid_text", f"{column.name} isn't a text"))
     return faults
 
 
 def _looks_like_no_text(text: str) -> str:
-    """Whether a text could be what DuckDB makes of an object, an array or a boolean."""
+    """Whether a text could be what DuckDB makes of an object, an array, a boolean or a NaN."""
     nested = f"{begins_with('{', text)} or {begins_with('[', text)}"
-    return f"({nested} or {text} = 'true' or {text} = 'false')"
+    words = " or ".join(f"{text} = {literal(word)}" for word in _NO_TEXTS)
+    return f"({nested} or {words})"
 
 
 def _text(column: Column, survey: Survey) -> str:

@@ -74,23 +74,38 @@ def landed_files(store: Store, table: Table) -> list[LandedFile]:
     """Every file of the table that has landed, sorted by name.
 
     What starts with a dot or an underscore or ends in .tmp or .part isn't there yet; a .sha256 is
-    the word about another file. A link to a folder is listed as one file, to be refused.
+    the word about another file. A link to a folder, and a folder that can't be read, are listed as
+    one file, to be refused.
     """
-    if not store.landing.is_dir():
-        raise SourceError(
-            f"There is no landing folder {store.landing}: create it and put files into "
-            f"landing/<source>/<table>/, or point PERENNIAL_DATA at the folder that holds it."
-        )
+    _check_landing(store)
     found: list[Path] = []
-    for folder, subfolders, names in os.walk(store.landed_folder(table), followlinks=False):
-        here = Path(folder)
+
+    def unlisted(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            found.append(Path(error.filename))
+
+    folder = store.landed_folder(table)
+    for here, subfolders, names in os.walk(folder, onerror=unlisted, followlinks=False):
         subfolders[:] = [name for name in subfolders if _has_landed(name)]
-        found.extend(here / name for name in subfolders if (here / name).is_symlink())
-        found.extend(here / name for name in names if _has_landed(name))
+        links = [name for name in subfolders if Path(here, name).is_symlink()]
+        found.extend(Path(here, name) for name in [*links, *names] if _has_landed(name))
     return [
         LandedFile(path, _printable(path.relative_to(store.landing).as_posix()))
         for path in sorted(found)
     ]
+
+
+def _check_landing(store: Store) -> None:
+    try:
+        if store.landing.is_dir():
+            return
+        reason = f"There is no landing folder {store.landing}: create it"
+    except OSError as error:
+        reason = f"{store.landing} can't be opened ({error.strerror}): let Perennial's user read it"
+    raise SourceError(
+        f"{reason} and put files into landing/<source>/<table>/, or point PERENNIAL_DATA at the "
+        "folder that holds it."
+    )
 
 
 def _has_landed(name: str) -> bool:
@@ -118,7 +133,10 @@ def opened(store: Store, file: LandedFile) -> Iterator[IO[bytes]]:
                 "is a link that leads out of the landing zone: put the file itself there",
             )
         # Opening a pipe would wait for ever; whoever can write to landing could park a run.
-        if not stat.S_ISREG(file.path.stat().st_mode):
+        mode = file.path.stat().st_mode
+        if stat.S_ISDIR(mode) and not file.path.is_symlink():
+            next(file.path.iterdir(), None)  # it is listed as a file because it can't be: say why
+        if not stat.S_ISREG(mode):
             raise DefectiveFileError(
                 "file_unreadable", "is no plain file: put the file itself into the landing zone"
             )

@@ -18,7 +18,7 @@ from sources import tables
 from sources.contract import Table
 from sources.files import FileLoad, Outcome
 from sources.landing import landed_files
-from sources.sql import file_literal, literal, name
+from sources.sql import literal, name, parquet_folder
 from sources.store import Store, commit, temporary
 from sources.verdict import empty_table
 
@@ -102,19 +102,16 @@ def create_views(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
             store.prepare(table)
             _write_schema(connection, store, table)
         columns = ", ".join(name(column) for column in table.column_names)
+        rows = parquet_folder(
+            store.raw_folder(table), "union_by_name = true", "file_row_number = true"
+        )
         # Where a file's lines all loaded, a row's line is its place (see sources/json_rows.py).
         connection.execute(
             f"""create or replace view raw.{name(table.full_name)} as
                 select {columns}, _extra, coalesce(_line, file_row_number + 1) as _line,
                     _landed_file, _loaded_at, _is_deleted
-                from read_parquet({_all_files(store, table)},
-                    union_by_name = true, file_row_number = true)"""
+                from {rows}"""
         )
-
-
-def _all_files(store: Store, table: Table) -> str:
-    folder = file_literal(store.raw_folder(table))
-    return f"{folder[:-1]}/*.parquet'"
 
 
 def _connection(store: Store, table: Table) -> duckdb.DuckDBPyConnection:

@@ -9,7 +9,7 @@ import pyarrow.parquet
 from sources.contract import Column, Table
 from sources.csv_rows import check_names
 from sources.landing import DefectiveFileError
-from sources.sql import file_literal, json_object, name
+from sources.sql import json_object, name, parquet
 from sources.verdict import Fault, Reading
 
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
@@ -21,8 +21,7 @@ def parquet_types(
     """The DuckDB type of each column; a schema that can't carry the table refuses the file."""
     try:
         names = pyarrow.parquet.read_schema(path).names
-        source = f"read_parquet({file_literal(path)})"
-        described = connection.execute(f"describe select * from {source}").fetchall()
+        described = connection.execute(f"describe select * from {parquet(path)}").fetchall()
     except (pa.ArrowException, OSError, duckdb.Error) as error:
         raise DefectiveFileError(
             "file_corrupt", "has a damaged Parquet footer: land it again"
@@ -43,7 +42,7 @@ def parquet_rows(table: Table, path: Path, types: dict[str, str]) -> Reading:
         )
     struct = "struct_pack(" + ", ".join(f"{name(c)} := {name(c)}" for c in types) + ")"
     return Reading(
-        relation=f"read_parquet({file_literal(path)}, file_row_number = true)",
+        relation=parquet(path, "file_row_number = true"),
         texts={c.name: _text(c, types[c.name]) for c in table.columns if c.name in types},
         line="file_row_number + 1",
         faults=tuple(
@@ -76,7 +75,7 @@ def _text(column: Column, sql_type: str) -> str:
         raise DefectiveFileError(
             "file_column_type", f"has {column.name} as {sql_type}: write it as a text"
         )
-    if column.type == "timestamp" and sql_type in ("TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS"):
+    if column.type == "timestamp" and sql_type.startswith("TIMESTAMP") and "ZONE" not in sql_type:
         raise DefectiveFileError(
             "file_column_type",
             f"has {column.name} as a time without zone: write it as UTC (isAdjustedToUTC)",

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 
 from sources.contract import Table
-from sources.sql import file_literal
+from sources.sql import parquet_folder
 from sources.store import Store
 
 
@@ -35,16 +35,12 @@ def stock(connection: duckdb.DuckDBPyConnection, table: Table, data: Path) -> St
     """Count a table's rows in raw and in quarantine."""
     store = Store(data)
     (loaded,) = connection.execute(
-        f"select count(*) from read_parquet({_glob(store.raw_folder(table))})"
+        f"select count(*) from {parquet_folder(store.raw_folder(table))}"
     ).fetchall()[0]
     folder = store.quarantine_folder(table)
     if not any(folder.glob("*.parquet")):
         return Stock(loaded, {})
     rules = connection.execute(
-        f"select rule, count(*) from read_parquet({_glob(folder)}) group by rule order by rule"
+        f"select rule, count(*) from {parquet_folder(folder)} group by rule order by rule"
     ).fetchall()
     return Stock(loaded, dict(rules))
-
-
-def _glob(folder: Path) -> str:
-    return f"{file_literal(folder)[:-1]}/*.parquet'"

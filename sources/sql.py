@@ -19,6 +19,17 @@ def file_literal(path: Path) -> str:
     return literal("".join(f"[{c}]" if c in "*?[" else c for c in str(path)))
 
 
+def parquet(path: Path, *options: str) -> str:
+    """SQL that reads one Parquet file; a folder called a=b on its way makes no column."""
+    return f"read_parquet({', '.join([file_literal(path), 'hive_partitioning = false', *options])})"
+
+
+def parquet_folder(folder: Path, *options: str) -> str:
+    """SQL that reads every Parquet file of a folder."""
+    files = f"{file_literal(folder)[:-1]}/*.parquet'"
+    return f"read_parquet({', '.join([files, 'hive_partitioning = false', *options])})"
+
+
 def cases(conditions: list[str]) -> str:
     """SQL for the number, from 1, of the first condition that holds; null where none does."""
     branches = " ".join(

@@ -107,6 +107,10 @@ create table identity.demoted (
     identifier_type varchar, identifier_value varchar, reason varchar, person_count bigint,
     person_limit bigint
 );
+create table identity.links (
+    from_type varchar, from_value varchar, to_type varchar, to_value varchar, rule varchar,
+    source varchar, first_seen_at timestamptz, last_seen_at timestamptz, record_count bigint
+);
 create table identity.history (
     happened_at timestamptz, kind varchar, from_profile_id varchar, to_profile_id varchar,
     reason varchar

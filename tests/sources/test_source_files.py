@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -286,6 +287,57 @@ def test_the_data_directory_may_have_any_name(tmp_path: Path) -> None:
     world.land(EVENTS, "a.ndjson", GOOD + b"{\n")
     assert world.load(EVENTS).rows == 3
     assert len(world.raw(EVENTS)) == 3
+
+
+def test_a_folder_that_may_not_be_read_is_no_empty_folder(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = str(world.land(EVENTS, "closed/a.ndjson", GOOD).parent)
+
+    def forbidden(listing: Callable[[str], object]) -> Callable[[str], object]:
+        def list_folder(path: str) -> object:
+            if str(path) == closed:
+                raise PermissionError(13, "Permission denied", closed)
+            return listing(path)
+
+        return list_folder
+
+    with monkeypatch.context() as patched:
+        for name in ("scandir", "listdir"):
+            patched.setattr(os, name, forbidden(getattr(os, name)))
+        report = world.load(EVENTS)
+    assert report.rejected_by_rule == {"file_unreadable": 1}
+    assert world.quarantine(EVENTS, "landed_file") == [("web/events/closed",)]
+    assert world.load(EVENTS).rows == 3
+
+
+def test_a_folder_named_like_a_partition_makes_no_column(tmp_path: Path) -> None:
+    world = World(tmp_path / "currency=XXX" / "receipt_id=none")
+    world.land(RECEIPTS, "store_id=9/a.parquet", GOOD_PARQUET)
+    world.land(EVENTS, "type=alias/a.ndjson", GOOD)
+    world.load(RECEIPTS)
+    world.load(EVENTS)
+    assert world.raw(RECEIPTS, "receipt_id, store_id, currency, _extra") == [
+        ("r1", "s1", "EUR", None)
+    ]
+    assert world.raw(EVENTS, "type, _extra") == [("track", None)] * 3
+
+
+def test_gzip_may_be_written_in_several_goes(world: World) -> None:
+    path = world.land(EVENTS, "a.ndjson.gz", b"")
+    path.write_bytes(gzip.compress(GOOD) + gzip.compress(GOOD))
+    assert world.load(EVENTS).rows == 6
+
+
+def test_a_header_of_thousands_of_columns_is_refused(world: World) -> None:
+    names = ",".join(f"column_{number}" for number in range(2_000))
+    world.land(RECEIPTS, "a.csv", GOOD_CSV.replace(b"\n", f",{names}\n".encode(), 1))
+    assert world.load(RECEIPTS).rejected_by_rule == {"file_header": 1}
+
+
+def test_a_folder_named_like_a_file_is_a_folder(world: World) -> None:
+    world.land(EVENTS, "2024.ndjson/a.ndjson", GOOD)
+    assert world.load(EVENTS).rows == 3
 
 
 @pytest.mark.parametrize("name", ["a.CSV", "a.csv.gz", "a.Csv.GZ", "b/c/d.csv"])

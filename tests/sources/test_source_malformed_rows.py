@@ -220,8 +220,8 @@ def content(table: Table, form: str) -> tuple[bytes, list[tuple[str, bytes]]]:
     cells = {column: name(column) for column in table.column_names}
     values = ", ".join(f"{sql} as {name(column)}" for column, sql in good_cells(table).items())
     malformed = " union all ".join(
-        f"select {number} as kind, i, {kind.line(table, cells)} as bad, {line(table, cells)} as good "
-        "from cells"
+        f"""select {number} as kind, i, {kind.line(table, cells)} as bad,
+            {line(table, cells)} as good from cells"""
         for number, kind in enumerate(kinds)
     )
     with duckdb.connect() as connection:

@@ -130,12 +130,12 @@ def test_an_events_time_is_computed_where_it_has_none_of_its_own(world: World) -
     assert report.newest_event_at == datetime(2024, 5, 1, 10, 0, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("identifier", ["{}", "[]", "false", "true", '{"$oid":"1"}'])
+@pytest.mark.parametrize("identifier", ["{}", "[]", "false", "true", "NaN", '{"$oid":"1"}'])
 def test_an_id_that_is_no_text_makes_no_person_of_many(world: World, identifier: str) -> None:
-    lines = [EVENT, event(anonymousId=identifier), event(anonymousId='"[sic] false"')]
+    lines = [EVENT, event(anonymousId=identifier), event(anonymousId='"NaN"')]
     world.land(EVENTS, "a.ndjson", "\n".join(lines) + "\n")
     world.load(EVENTS)
-    assert world.raw(EVENTS, '"anonymousId"') == [("a1",), ("[sic] false",)]
+    assert world.raw(EVENTS, '"anonymousId"') == [("a1",), ("NaN",)]
     assert world.quarantine(EVENTS) == [(2, "invalid_text")]
 
 

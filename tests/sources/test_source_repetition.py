@@ -92,6 +92,28 @@ def test_what_a_killed_load_left_is_cleared_away_once_it_is_old(world: World) ->
     assert world.files() == files
 
 
+def test_no_refused_row_is_lost_by_a_kill_between_the_two_files(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sources import files
+
+    world.land(EVENTS, "a.ndjson", GOOD)
+    commit, committed = files.commit, []
+
+    def killed_after_the_first(finished: Path, final: Path) -> None:
+        if committed:
+            raise KeyboardInterrupt
+        committed.append(final)
+        commit(finished, final)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(files, "commit", killed_after_the_first)
+        world.load(EVENTS)
+    assert world.load(EVENTS).rows_rejected == 1
+    assert world.quarantine(EVENTS) == [(2, "malformed_json")]
+    assert len(world.raw(EVENTS)) == 2
+
+
 DIRTY = "\n".join([EVENT, "{", EVENT]) + "\n"
 
 

@@ -106,9 +106,10 @@ def test_no_refused_row_is_lost_by_a_kill_between_the_two_files(
         committed.append(final)
         commit(finished, final)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(files, "commit", killed_after_the_first)
-        world.load(EVENTS)
+        with pytest.raises(KeyboardInterrupt):
+            world.load(EVENTS)
     assert world.load(EVENTS).rows_rejected == 1
     assert world.quarantine(EVENTS) == [(2, "malformed_json")]
     assert len(world.raw(EVENTS)) == 2

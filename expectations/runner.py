@@ -9,7 +9,7 @@ import logging
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -76,13 +76,13 @@ def validate(
     database: Path,
     *,
     context: Mapping[str, Any],
-    connect: Callable[[Path], duckdb.DuckDBPyConnection] = open_read_only,
+    connect: Callable[[Path], AbstractContextManager[duckdb.DuckDBPyConnection]] = open_read_only,
     root: Path = ROOT,
 ) -> list[SuiteResult]:
     """Judge tables of one stage, all that have a suite when `tables` is None.
 
-    `context` fills the `{names}` in rules, above all `as_of`. `connect` opens the database; it has
-    been closed, and its lock released, when this returns. Never raises for what the data, a rule
+    `context` fills the `{names}` in rules, above all `as_of`. `connect` opens the database; its
+    context has ended when this returns. Never raises for what the data, a rule
     or a suite file may be like: that gate is closed and says why.
     """
     wanted = suites(stage, tables, root=root)

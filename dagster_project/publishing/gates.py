@@ -4,12 +4,13 @@ A gate that didn't run is a closed gate, and a stage that is built again takes t
 itself and of every later stage with it, so a stale result never opens anything.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
 import duckdb
+import pyarrow as pa
 
 from dagster_project.errors import PerennialError
 
@@ -85,19 +86,18 @@ class GateClosedError(PerennialError):
 
 def record(
     connection: duckdb.DuckDBPyConnection,
-    outcomes: Iterable[GateOutcome],
+    outcomes: Collection[GateOutcome],
     run_id: str,
     checked_at: datetime,
 ) -> None:
     """Write outcomes to meta.gates of the warehouse, over what those checks found before."""
     _ensure(connection)
-    rows = [(*vars(outcome).values(), run_id, checked_at) for outcome in outcomes]
-    for stage in {row[0] for row in rows}:
+    rows = [{**vars(outcome), "run_id": run_id, "checked_at": checked_at} for outcome in outcomes]
+    for stage in {outcome.stage for outcome in outcomes}:
         _position(stage)
     if rows:
-        connection.executemany(
-            "insert or replace into meta.gates values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
-        )
+        found = pa.Table.from_pylist(rows)  # noqa: F841 - read by name below
+        connection.execute("insert or replace into meta.gates by name from found")
 
 
 def invalidate(connection: duckdb.DuckDBPyConnection, stage: str) -> None:

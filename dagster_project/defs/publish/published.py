@@ -27,6 +27,7 @@ PUBLISHED = dg.AssetKey(["published", "build"])
 def published(warehouse: Warehouse) -> dg.MaterializeResult:
     """Ask for every expected gate once more, then swap the file; a closed gate leaves it as is."""
     settings = warehouse.settings
+    warehouse.release()
     report = publish_build(
         settings.warehouse,
         settings.published,

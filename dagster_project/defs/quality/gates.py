@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 import sources
-from dagster_project import database
 from dagster_project import warehouse as builds
 from dagster_project.defs.quality.outcomes import keep
 from dagster_project.defs.resources import Warehouse
@@ -54,7 +53,7 @@ def gate(stage: str, tables: Sequence[str]) -> dg.AssetChecksDefinition:
             [table for table in tables if table in chosen],
             warehouse.settings.warehouse,
             context={"as_of": as_of},
-            connect=database.connect,
+            connect=lambda _: warehouse.connect(),
         )
         outcomes = [outcome for result in results for outcome in _outcomes(result)]
         keep(warehouse, outcomes, run_id=context.run.run_id)

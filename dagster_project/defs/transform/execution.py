@@ -42,7 +42,8 @@ def build_nodes(
 ) -> list[NodeResult]:
     """Build and test the selected nodes; report each as it ends, return them all in order.
 
-    The warehouse is free again when this returns: dbt keeps no connection.
+    dbt keeps no connection when this returns. It writes no JSON about itself: three quarters of a
+    second a layer, and the run's history is Dagster's.
     """
     runner = dbtRunner(manifest=_manifest(), callbacks=[_listener(on_node)])
     flags = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
@@ -52,6 +53,7 @@ def build_nodes(
             [
                 *flags,
                 "build",
+                "--no-write-json",
                 *places(project()),
                 *target,
                 "--select",

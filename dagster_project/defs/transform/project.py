@@ -70,6 +70,9 @@ def _parse(found: DbtProject) -> None:
             f"The dbt project can't be parsed: {redacted(str(outcome.exception))}. "
             "`dbt parse` in dbt/ shows where."
         )
+    # What a change left as it was, dbt doesn't write again.
+    for result in (found.manifest_path, parsed(found)):
+        result.touch()
 
 
 @cache

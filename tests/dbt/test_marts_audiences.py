@@ -185,24 +185,6 @@ def test_a_planted_fault_fails_the_test_that_is_there_for_it(
     warehouse: Path, tmp_path: Path
 ) -> None:
     faults = {
-        "update marts.customer_profiles set cart_state = 'active' "
-        "where profile_id = 'cart_just_left'": "excludes_abandoned_carts",
-        "update audiences.churned_visitors set profile_id = 'slower' "
-        "where profile_id = 'visit_now'": "excludes_churned_visitors",
-        "update audiences.frequency_drop set profile_id = 'visit_now' "
-        "where profile_id = 'slower'": "excludes_frequency_drop",
-        "update audiences.first_purchase set profile_id = 'slower' "
-        "where profile_id = 'subscriber'": "excludes_first_purchase",
-        "update audiences.high_potential_new set profile_id = 'slower' "
-        "where profile_id = 'again'": "excludes_high_potential_new",
-        "update audiences.one_timers set profile_id = 'slower' "
-        "where profile_id = 'one_timer'": "excludes_one_timers",
-        "update audiences.one_timers set profile_id = 'nobody' "
-        "where profile_id = 'one_timer_at_last'": "relationships_one_timers",
-        "update audiences.abandoned_carts set email = null": "not_null_abandoned_carts_email",
-        "insert into audiences.first_purchase from audiences.first_purchase": (
-            "unique_first_purchase_profile_id"
-        ),
         "update marts.churn_factors set churn_factor = null": "churn_factors_follow",
         "update marts.churn_factors set return_probability = 2 "
         "where profile_id = 'slower'": "churn_factors_expect",

@@ -1,5 +1,6 @@
 """Dagster's event log in SQLite, with its databases kept open."""
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 
 # One for the index and one for each run that is written or looked at.
 _MAXIMUM_OPEN = 16
@@ -39,16 +40,26 @@ class EventLog(SqliteEventLogStorage):
 
     def _engine(self, shard: str) -> Engine:
         """Return the open database of a run or of the index, the least recent giving way."""
-        engine = self._engines.pop(shard, None) or create_engine(
-            self.conn_string_for_shard(shard),
-            connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
-        )
+        engine = self._engines.pop(shard, None) or self._open(shard)
         self._engines[shard] = engine
         if len(self._engines) > _MAXIMUM_OPEN:
             self._engines.pop(next(iter(self._engines))).dispose()
         if shard not in self._initialized_dbs:
             self._initdb(engine)
             self._initialized_dbs.add(shard)
+        return engine
+
+    def _open(self, shard: str) -> Engine:
+        engine = create_engine(
+            self.conn_string_for_shard(shard),
+            connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
+        )
+
+        @event.listens_for(engine, "connect")
+        def wait_for_no_disk(connection: sqlite3.Connection, _: object) -> None:
+            # In WAL mode this is safe against a kill, and a power cut costs the last events only.
+            connection.execute("pragma synchronous = normal")
+
         return engine
 
     def wipe(self) -> None:

@@ -53,21 +53,28 @@
 {%- endmacro %}
 
 {#-
-    A `from` clause that gives one row for each element of a JSON array: `exploded.item` (JSON) and
-    `exploded.position`. What isn't an array has no elements.
+    The rows of a relation, each once for every element of a JSON array in it, with `item` (JSON) and
+    `position` beside their own columns. What isn't an array has no elements.
 -#}
 {% macro explode_json(relation, column) -%}
     {{ return(adapter.dispatch("explode_json")(relation, column)) }}
 {%- endmacro %}
 
 {% macro default__explode_json(relation, column) -%}
-    {{ relation }}
-    cross join unnest(json_extract({{ relation }}.{{ column }}, '$[*]'))
-    with ordinality as exploded (item, position)
+    (
+        select
+            *,
+            unnest(items) as item,
+            generate_subscripts(items, 1) as position
+        from (select *, json_extract({{ column }}, '$[*]') as items from {{ relation }})
+    )
 {%- endmacro %}
 
 {% macro spark__explode_json(relation, column) -%}
-    {{ relation }}
-    lateral view posexplode(from_json({{ relation }}.{{ column }}, 'array<string>')) exploded
-    as position, item
+    (
+        select
+            *,
+            posexplode(from_json({{ column }}, 'array<string>')) as (position, item)
+        from {{ relation }}
+    )
 {%- endmacro %}

@@ -93,6 +93,7 @@ def main() -> None:
     folder.mkdir(parents=True)
     connection = duckdb.connect(str(folder / "warehouse.duckdb"))
     connection.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false")
+    connection.execute("set disabled_compression_methods = 'fsst'")
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as run:
         row = run.execute("select * from meta.build").arrow().read_all()
     connection.execute("create schema meta; create table meta.build as from row")

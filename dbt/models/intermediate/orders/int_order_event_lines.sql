@@ -14,11 +14,11 @@ with order_events as (
 
 parsed as (
     select
-        order_events.event_id,
-        order_events.currency,
+        exploded.event_id,
+        exploded.currency,
         exploded.position as line_no,
         {{ json_texts("exploded.item", fields) }} as field
-    from {{ explode_json("order_events", "products") }}
+    from {{ explode_json("order_events", "products") }} as exploded
 ),
 
 typed as (

@@ -1,6 +1,7 @@
 """The floor of a run: its compiled SQL in one DuckDB process, and nothing else.
 
-python -m tests.benchmarks.floor DATA_DIRECTORY_OF_A_RUN FOLDER
+python -m tests.benchmarks.floor compile FOLDER
+python -m tests.benchmarks.floor run FOLDER DATA_DIRECTORY_OF_A_RUN
 """
 
 import json
@@ -10,14 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 import sources
 from dagster_project import identity
-from dagster_project.defs.transform.project import LAYERS
 from sources.values import sql_type
+
+LAYERS = ("staging", "intermediate", "marts", "audiences")
 
 
 @contextmanager
@@ -63,14 +64,32 @@ _READERS = {
 }
 
 
-def build(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
-    """Run a layer's compiled models and tests, in the order in which the run did."""
-    nodes = {
-        **json.loads((target / "manifest.json").read_text())["nodes"],
-    }
-    for result in json.loads((target / "run_results.json").read_text())["results"]:
-        node: dict[str, Any] = nodes[result["unique_id"]]
-        sql = result.get("compiled_code") or node.get("compiled_code") or ""
+def compile_layers(folder: Path) -> None:
+    """Write what dbt makes of each layer: seeds, then models and tests in the graph's order."""
+    from dbt.cli.main import dbtRunner
+
+    from dagster_project.defs.transform.layers import EXCLUDED, SOURCES
+    from dagster_project.defs.transform.project import nodes, places, project
+
+    for layer in LAYERS:
+        outcome = dbtRunner().invoke(
+            [
+                *("--quiet", "compile", *places(project())),
+                *("--select", f"fqn:perennial.{layer}", *SOURCES.get(layer, ())),
+                *("--exclude", EXCLUDED, "--target-path", str(folder / layer)),
+            ]
+        )
+        if not outcome.success:
+            raise RuntimeError(f"dbt can't compile {layer}: {outcome.exception}")
+        seeds = [node for node in nodes(layer).values() if node["resource_type"] == "seed"]
+        compiled = [result.node.to_dict() for result in outcome.result.results]
+        (folder / f"{layer}.json").write_text(json.dumps([*seeds, *compiled], default=str))
+
+
+def build(connection: duckdb.DuckDBPyConnection, layer: Path) -> None:
+    """Run a layer's seeds, models and tests."""
+    for node in json.loads(layer.read_text()):
+        sql = node.get("compiled_code") or ""
         if node["resource_type"] == "test":
             connection.execute(f"select count(*) from ({sql})").fetchall()
             continue
@@ -87,15 +106,13 @@ def build(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
             connection.execute(f"create {kind} {relation} as {sql}")
 
 
-def main() -> None:
+def run(folder: Path, data: Path) -> None:
     """Build the same tables from the same files."""
-    data, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    folder.mkdir(parents=True)
     connection = duckdb.connect(str(folder / "warehouse.duckdb"))
     connection.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false")
     connection.execute("set disabled_compression_methods = 'fsst'")
-    with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as run:
-        row = run.execute("select * from meta.build").arrow().read_all()
+    with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as built:
+        row = built.execute("select * from meta.build").arrow().read_all()
     connection.execute("create schema meta; create table meta.build as from row")
     [as_of] = row.column("as_of").to_pylist()
     with stage("raw"):
@@ -107,10 +124,15 @@ def main() -> None:
                     connection, as_of=as_of, default_country="PT", salt="", previous=None
                 )
         with stage(layer):
-            build(connection, data / ".dagster" / "dbt" / layer)
+            build(connection, folder / f"{layer}.json")
     connection.close()
     os._exit(0)
 
 
 if __name__ == "__main__":
-    main()
+    command, where = sys.argv[1], Path(sys.argv[2])
+    if command == "compile":
+        where.mkdir(parents=True)
+        compile_layers(where)
+    else:
+        run(where, Path(sys.argv[3]))

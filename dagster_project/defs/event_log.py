@@ -1,15 +1,18 @@
 """Dagster's event log in SQLite, with its databases kept open."""
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dagster import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.event import listens_for
 
 # One for the index and one for each run that is written or looked at.
 _MAXIMUM_OPEN = 16
@@ -55,12 +58,20 @@ class EventLog(SqliteEventLogStorage):
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
         )
 
-        @event.listens_for(engine, "connect")
+        @listens_for(engine, "connect")
         def wait_for_no_disk(connection: sqlite3.Connection, _: object) -> None:
             # In WAL mode this is safe against a kill, and a power cut costs the last events only.
             connection.execute("pragma synchronous = normal")
 
         return engine
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event, and touch the file that the live log of the UI watches.
+
+        A commit changes only the WAL file beside it, until the database is closed.
+        """
+        super().store_event(event)
+        os.utime(self.path_for_shard(event.run_id))
 
     def wipe(self) -> None:
         """Delete every event."""

@@ -14,6 +14,7 @@ import duckdb
 
 PERENNIAL = Path(sys.executable).with_name("perennial")
 AS_OF = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)
+WRONG_CLOCK = "landing/pos/receipt_lines/wrong-clock.csv"
 # What a rebuild at the same as_of may not change. meta tells of the run, so it differs.
 COMPARED = ("marts", "audiences")
 
@@ -102,3 +103,17 @@ class House:
             )[0]
             for table in self.tables()
         }
+
+
+def land_a_wrong_clock(house: House) -> None:
+    """Land more receipts from years ahead than the whole world has: a gate of raw has to close."""
+    header = (
+        "receipt_id,store_id,register_id,sold_at,line_no,product_id,product_name,category,quantity,"
+        "unit_price,discount_amount,line_amount,currency,promo_code,loyalty_id,email,phone,"
+        "payment_card_hash,original_receipt_id\n"
+    )
+    rows = "".join(
+        f"future-{i},S1,1,2031-01-01T10:00:00,1,P1,Milk,Dairy,1,1.00,0,1.00,EUR,,,,,,\n"
+        for i in range(40_000)
+    )
+    (house.data / WRONG_CLOCK).write_text(header + rows, encoding="utf-8")

@@ -4,24 +4,7 @@ import shutil
 
 import pytest
 
-from tests.e2e.house import House
-
-FUTURE = "2031-01-01T10:00:00"
-
-
-def _plant(house: House, stage: str) -> None:
-    """Land a file that breaks a critical rule of one gated stage."""
-    folder = house.data / "landing/pos/receipt_lines"
-    header = (
-        "receipt_id,store_id,register_id,sold_at,line_no,product_id,product_name,category,quantity,"
-        "unit_price,discount_amount,line_amount,currency,promo_code,loyalty_id,email,phone,"
-        "payment_card_hash,original_receipt_id\n"
-    )
-    # Far more receipts with a wrong clock than the whole landing zone has.
-    rows = "".join(
-        f"future-{i},S1,1,{FUTURE},1,P1,Milk,Dairy,1,1.00,0,1.00,EUR,,,,,,\n" for i in range(40_000)
-    )
-    (folder / f"defect-{stage}.csv").write_text(header + rows, encoding="utf-8")
+from tests.e2e.house import WRONG_CLOCK, House, land_a_wrong_clock
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +13,7 @@ def closed(built: House, tmp_path_factory: pytest.TempPathFactory) -> tuple[Hous
     house = House(tmp_path_factory.mktemp("closed") / "data")
     shutil.copytree(built.data, house.data)
     before = house.published_bytes()
-    _plant(house, "raw")
+    land_a_wrong_clock(house)
     done = house.run("run")
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
@@ -78,7 +61,7 @@ def test_a_manual_materialisation_after_a_closed_gate_sends_nothing(
 
 def test_the_next_good_build_opens_the_way_again(closed: tuple[House, str]) -> None:
     house, _ = closed
-    (house.data / "landing/pos/receipt_lines/defect-raw.csv").unlink()
+    (house.data / WRONG_CLOCK).unlink()
     for parquet in (house.data / "raw/pos/receipt_lines").glob("*.parquet"):
         if parquet.stat().st_mtime > house.published.stat().st_mtime:
             parquet.unlink()

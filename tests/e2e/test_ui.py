@@ -1,5 +1,6 @@
 """What an operator sees and does in the Dagster UI, in a real browser."""
 
+import re
 import shutil
 import signal
 import socket
@@ -13,9 +14,10 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from dagster_project.publishing import gates
-from tests.e2e.house import PERENNIAL, House
+from tests.e2e.house import PERENNIAL, House, land_a_wrong_clock
 
 expect.set_options(timeout=60_000)
+BUILD_TIMEOUT = 300_000  # ms
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 STAGES = (*gates.STAGES, "published", "channels")
 
@@ -104,3 +106,44 @@ def test_the_asset_graph_shows_every_stage_and_a_gate_that_passed(ui: Ui, page: 
     page.goto(f"{ui.url}/assets/raw/pos_receipt_lines?view=checks")
     expect(page.get_by_text("expectations", exact=True).first).to_be_visible()
     expect(page.get_by_text("Succeeded", exact=True).first).to_be_visible()
+
+
+def test_the_build_job_runs_to_green(ui: Ui, page: Page) -> None:
+    published = ui.house.published_bytes()
+    _press(page, f"{ui.url}/locations/perennial/jobs/build", "Materialize all")
+    _open_newest_run(ui, page)
+    expect(page.get_by_text("Success", exact=True).first).to_be_visible(timeout=BUILD_TIMEOUT)
+    assert ui.house.published_bytes() != published
+
+
+def test_a_failing_check_shows_red_and_the_channel_asset_refuses(ui: Ui, page: Page) -> None:
+    published = ui.house.published_bytes()
+    land_a_wrong_clock(ui.house)
+    _press(page, f"{ui.url}/locations/perennial/jobs/build", "Materialize all")
+    _open_newest_run(ui, page)
+    expect(page.get_by_text("Failure", exact=True).first).to_be_visible(timeout=BUILD_TIMEOUT)
+    page.goto(f"{ui.url}/assets/raw/pos_receipt_lines?view=checks")
+    expect(page.get_by_text("Failed", exact=True).first).to_be_visible()
+
+    _press(page, f"{ui.url}/assets/channels/file/first_purchase", "Materialize")
+    _open_newest_run(ui, page)
+    expect(page.get_by_text("Failure", exact=True).first).to_be_visible(timeout=BUILD_TIMEOUT)
+    expect(page.get_by_text("was closed by its gates").first).to_be_visible()
+    assert not list((ui.house.data / "channels").rglob("*.csv"))
+    assert ui.house.document("status")["syncs"] == []
+    assert ui.house.published_bytes() == published
+
+
+def _press(page: Page, url: str, button: str) -> None:
+    """Start a run with a page's button, and wait until the UI says that it took it."""
+    page.goto(url)
+    with page.expect_response(
+        lambda answer: "mutation Launch" in (answer.request.post_data or "")
+    ) as launched:
+        page.get_by_role("button", name=button).first.click()
+    assert launched.value.ok
+
+
+def _open_newest_run(ui: Ui, page: Page) -> None:
+    page.goto(f"{ui.url}/runs")
+    page.locator("a[href^='/runs/']").filter(has_text=re.compile("^[0-9a-f]{8}$")).first.click()

@@ -6,6 +6,7 @@ import dagster as dg
 
 import sources
 from dagster_project import warehouse as builds
+from dagster_project.defs.failures import in_one_line
 from dagster_project.defs.quality.outcomes import keep
 from dagster_project.defs.resources import Warehouse
 from dagster_project.publishing import gates
@@ -33,6 +34,7 @@ class BuildConfig(dg.Config):
     description="The build under way: its logical now (`as_of`), time zone and reporting currency. "
     "One row, read by every model. Grain: one build.",
 )
+@in_one_line()
 def build(
     context: dg.AssetExecutionContext, config: BuildConfig, warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -82,6 +84,7 @@ def raw_asset(table: Table) -> dg.AssetsDefinition:
             )
         ],
     )
+    @in_one_line()
     def load(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         settings = warehouse.settings
         report = load_table(table, settings.data_dir, loaded_at=datetime.now(UTC))

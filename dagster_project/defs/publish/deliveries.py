@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from dagster_project.channels.base import find
+from dagster_project.defs.failures import in_one_line
 from dagster_project.defs.publish.audiences import audience_specs
 from dagster_project.defs.publish.published import PUBLISHED
 from dagster_project.publishing.audience import AudienceSpec
@@ -39,6 +40,7 @@ def delivery(audience: AudienceSpec, channel: str) -> dg.AssetsDefinition:
             "owner": audience.owner,
         },
     )
+    @in_one_line()
     def send(context: dg.AssetExecutionContext, config: DeliveryConfig) -> dg.MaterializeResult:
         settings = load()
         tool = settings.open_channel(find(channel))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from dagster_project.defs.failures import in_one_line
 from dagster_project.defs.publish.audiences import audience_specs
 from dagster_project.defs.quality.expected import expected_gates
 from dagster_project.defs.resources import Warehouse
@@ -24,6 +25,7 @@ PUBLISHED = dg.AssetKey(["published", "build"])
     description="published.duckdb: the marts and audiences of the last build whose gates all "
     "passed. Everything outside reads only this. Grain: one build.",
 )
+@in_one_line()
 def published(warehouse: Warehouse) -> dg.MaterializeResult:
     """Ask for every expected gate once more, then swap the file; a closed gate leaves it as is."""
     settings = warehouse.settings

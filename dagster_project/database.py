@@ -3,11 +3,13 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from dagster_project.errors import PerennialError
 
@@ -52,6 +54,19 @@ def connect(
         else:
             connection.execute("set TimeZone = 'UTC'")
             return connection
+
+
+def read(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    parameters: Sequence[Any] | Mapping[str, Any] | None = None,
+) -> pa.Table:
+    """Return a query's whole result as an Arrow table.
+
+    Not by `execute(query).to_arrow_table()`, which DuckDB streams: in 1.5.6 a stream that ends in a
+    window function hangs for ever once in a few hundred times (measured on results of 90,000 rows).
+    """
+    return connection.sql(query, params=parameters).to_arrow_table()
 
 
 @contextmanager

@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from dagster_project.database import read
+
 Integers = NDArray[np.int64]
 
 
 def integers(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Integers]:
     """The result's columns, all BIGINT and none null, as NumPy arrays by name."""
-    table = connection.execute(query).to_arrow_table()
+    table = read(connection, query)
     return {
         name: np.asarray(table.column(name).to_numpy(), dtype=np.int64)
         for name in table.column_names

@@ -9,6 +9,7 @@ import re
 import duckdb
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
 
+from dagster_project.database import read
 from dagster_project.identity.arrow import texts, write_table
 from dagster_project.identity.rules import EmailProvider
 
@@ -80,12 +81,13 @@ def normalise_emails(
 
 
 def _ask_library(connection: duckdb.DuckDBPyConnection) -> None:
-    questions = connection.execute(
+    questions = read(
+        connection,
         f"""
         select raw_value from _email_parts
         where email is null and contains(raw_value, '@') and length(raw_value) <= {_LONGEST}
-        """
-    ).to_arrow_table()
+        """,
+    )
     answers = [_mailbox(raw) for raw in questions.column("raw_value").to_pylist()]
     write_table(
         connection,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from dagster_project.database import DatabaseUnreadableError, connect
+from dagster_project.database import DatabaseUnreadableError, connect, read
 from dagster_project.errors import PerennialError
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def read_previous(connection: duckdb.DuckDBPyConnection, previous: Path | None) 
     try:
         for table, query in (("_identity_before", _IDENTIFIERS), ("_identity_past", _HISTORY)):
             try:
-                rows = published.execute(query).to_arrow_table()
+                rows = read(published, query)
             except duckdb.CatalogException:
                 logger.warning("%s has no table for %s: taken as empty", previous.name, table)
                 continue

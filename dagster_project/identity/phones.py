@@ -13,6 +13,7 @@ import duckdb
 import phonenumbers
 from phonenumbers.phonemetadata import PhoneMetadata
 
+from dagster_project.database import read
 from dagster_project.identity.arrow import texts, write_table
 
 # Digits with the usual punctuation. Extensions, letters, other scripts' digits: the library.
@@ -144,12 +145,13 @@ def _settle_national(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _ask_library(connection: duckdb.DuckDBPyConnection) -> None:
-    questions = connection.execute(
+    questions = read(
+        connection,
         f"""
         select distinct raw_value, region from _phone_parts
         where phone is null and length(raw_value) <= {_LONGEST}
-        """
-    ).to_arrow_table()
+        """,
+    )
     raw_values = questions.column("raw_value").to_pylist()
     regions = questions.column("region").to_pylist()
     answers = [_e164(raw, region) for raw, region in zip(raw_values, regions, strict=True)]

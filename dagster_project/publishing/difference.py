@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from dagster_project import database
 from dagster_project.channels.normalise import json_expression, quoted
 from dagster_project.errors import PerennialError
 from dagster_project.publishing.audience import AudienceSpec
@@ -64,7 +65,8 @@ class Difference:
     def records(self, connection: duckdb.DuckDBPyConnection) -> pa.Table:
         """Read what is to be sent, in order: profile_id, operation, and the audience's columns."""
         payload = "".join(f", m.{quoted(column)}" for column in self.columns)
-        return connection.execute(
+        return database.read(
+            connection,
             f"""
             with keyed as (
                 -- A second condition in the join makes it a nested loop: 200 s for 500,000 rows.
@@ -76,8 +78,8 @@ class Difference:
             from keyed as c
             left join {self.source} as m on c.member_id = m.profile_id
             order by c.position
-            """
-        ).to_arrow_table()
+            """,
+        )
 
 
 def plan(

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from dagster_project import database
 from dagster_project.publishing import ledger as ledger_file
 from dagster_project.publishing import published as published_file
 from dagster_project.publishing.audience import read_audiences
@@ -146,5 +147,5 @@ def _exists(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> b
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: Row) -> list[Row]:
-    rows: list[Row] = connection.execute(query, parameters).to_arrow_table().to_pylist()
+    rows: list[Row] = database.read(connection, query, parameters).to_pylist()
     return rows

@@ -82,7 +82,8 @@ def compile_layers(folder: Path) -> None:
         if not outcome.success:
             raise RuntimeError(f"dbt can't compile {layer}: {outcome.exception}")
         seeds = [node for node in nodes(layer).values() if node["resource_type"] == "seed"]
-        compiled = [result.node.to_dict() for result in outcome.result.results]
+        found = [result.node.to_dict() for result in outcome.result.results]
+        compiled = [node for node in found if node["resource_type"] != "seed"]
         (folder / f"{layer}.json").write_text(json.dumps([*seeds, *compiled], default=str))
 
 

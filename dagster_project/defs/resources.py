@@ -50,14 +50,9 @@ class Warehouse(dg.ConfigurableResource):
         The file itself stays open until `release`, for dbt as well, which shares it within this
         process: opening it for each step took 4 s of a run, most of it checkpoints.
         """
-        if self._opened is None:
-            self._opened = database.connect(self._settings.warehouse)
-        connection = self._opened.cursor()
-        connection.execute("set TimeZone = 'UTC'")
-        try:
+        self._opened = self._opened or database.connect(self._settings.warehouse)
+        with database.connect(self._settings.warehouse) as connection:
             yield connection
-        finally:
-            connection.close()
 
     def release(self) -> None:
         """Close the file, so that another process, or the swap, can open it."""

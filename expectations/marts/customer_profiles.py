@@ -28,6 +28,6 @@ EXPECTATIONS = [
         "all amounts are in one currency",
         "select 1 as unexpected from {batch} having count(distinct currency) > 1",
     ),
-    no_rows("preferred_hour is an hour", "preferred_hour not between 0 and 23", severity="warning"),
+    no_rows("preferred_hour is an hour", "preferred_hour not between 0 and 23"),
     no_rows("cart_value isn't negative", "cart_value < 0", severity="warning"),
 ]

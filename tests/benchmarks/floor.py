@@ -16,9 +16,8 @@ import duckdb
 
 import sources
 from dagster_project import identity
+from dagster_project.publishing.gates import STAGES
 from sources.values import sql_type
-
-LAYERS = ("staging", "intermediate", "marts", "audiences")
 
 
 @contextmanager
@@ -69,7 +68,7 @@ def compile_layers(folder: Path) -> None:
     from dbt.cli.main import dbtRunner
 
     from dagster_project.defs.transform.layers import EXCLUDED, SOURCES
-    from dagster_project.defs.transform.project import nodes, places, project
+    from dagster_project.defs.transform.project import LAYERS, nodes, places, project
 
     for layer in LAYERS:
         outcome = dbtRunner().invoke(
@@ -116,16 +115,16 @@ def run(folder: Path, data: Path) -> None:
         row = built.execute("select * from meta.build").arrow().read_all()
     connection.execute("create schema meta; create table meta.build as from row")
     [as_of] = row.column("as_of").to_pylist()
-    with stage("raw"):
-        ingest(connection, data, folder / "raw")
-    for layer in LAYERS:
-        if layer == "intermediate":
-            with stage("identity"):
+    for name in STAGES:
+        with stage(name):
+            if name == "raw":
+                ingest(connection, data, folder / "raw")
+            elif name == "identity":
                 identity.resolve(
                     connection, as_of=as_of, default_country="PT", salt="", previous=None
                 )
-        with stage(layer):
-            build(connection, folder / f"{layer}.json")
+            else:
+                build(connection, folder / f"{name}.json")
     connection.close()
     os._exit(0)
 

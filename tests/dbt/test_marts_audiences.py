@@ -198,6 +198,14 @@ def test_a_planted_fault_fails_the_test_that_is_there_for_it(
         "update marts.retention_kpis set subscriber_conversion_rate = 2": "retention_kpis_are",
         "update marts.return_bands set value_from = 1 where value_from = 0": "begins_at_zero",
         "update marts.lifecycle_thresholds set days_from = 0": "lifecycle_thresholds_are_in",
+        "insert into marts.return_estimates from marts.return_estimates": (
+            "primary_key_return_estimates"
+        ),
+        "update marts.segment_rules set priority = null "
+        "where priority = (select min(priority) from marts.segment_rules)": (
+            "primary_key_segment_rules"
+        ),
+        "update marts.return_bands set band = null": "complete_return_bands",
     }
     path = Path(shutil.copy(warehouse, tmp_path / "warehouse.duckdb"))
     assert set(outcomes(path, command="test").values()) == {"pass"}

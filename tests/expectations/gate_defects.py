@@ -45,6 +45,7 @@ DEFECTS: dict[str, dict[str, str]] = {
         "no profile holds more than 1000 identifiers": "update {table} "
         "set identifier_count = 1001 where rowid = 3",
         "all amounts are in one currency": "update {table} set currency = 'RON' where rowid = 3",
+        "preferred_hour is an hour": "update {table} set preferred_hour = 24 where rowid = 3",
     },
     "marts/customer_identifiers": {
         "an identifier belongs to one profile": "update {table} set profile_id = 'p1' "

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sources.contract import SourceError, Table
-from sources.csv_rows import csv_header, csv_lines
+from sources.csv_rows import CsvSurvey, csv_file, csv_header, csv_lines, survey_csv
 from sources.json_rows import Survey, json_file, json_lines, survey
 from sources.landing import DefectiveFileError, read_text
 from sources.lines import MAX_ROW_BYTES, Rows
@@ -17,8 +17,9 @@ from sources.source_file import Source
 from sources.sql import literal, parquet
 from sources.verdict import Reading, Stamp, good_rows, refused_rows
 
-# Level 1 is 1.5 times as fast as DuckDB's default of 3 for 15 % more bytes (measured on events).
-_PARQUET = "format parquet, compression zstd, compression_level 1"
+# Level 1 is 1.5 times as fast as DuckDB's default of 3 for 15 % more bytes, and version 2 of the
+# format saves 27 % of the bytes and 5 % of the time (measured on events).
+_PARQUET = "format parquet, parquet_version v2, compression zstd, compression_level 1"
 # A row group of this size stays in the cache while it is encoded: 20 % faster than 122,880 rows.
 _GROUP_ROWS = 40_960
 _GROUP_BYTES = 256 << 20
@@ -30,7 +31,7 @@ class Copying:
     """One landed file on its way: where it comes from, and where its rows go.
 
     `whole`: a sidecar vouches for the bytes, so that a missing last line end is no sign of a cut.
-    `surveyed`: what is known already of a JSON file.
+    `surveyed`: what is known already of a text.
     """
 
     source: Source
@@ -38,7 +39,7 @@ class Copying:
     raw: Path
     quarantine: Path
     whole: bool
-    surveyed: Survey | None = None
+    surveyed: Survey | CsvSurvey | None = None
 
     def run(self) -> tuple[int, int]:
         """Write both files and give their numbers of rows; together they are all rows there are.
@@ -69,17 +70,26 @@ class Copying:
 
     def _csv(self) -> tuple[int, int]:
         names = csv_header(self._table, read_text(self.source.text(), MAX_ROW_BYTES, line=True))
+        file = self.source.file
+        if not file.gzipped:
+            surveyed = self.surveyed
+            found = surveyed if isinstance(surveyed, CsvSurvey) else survey_csv(self.source)
+            plain = found.plain and found.longest <= MAX_ROW_BYTES
+            if plain and self._in_one(csv_file(self._table, file.path, names), found):
+                return found.rows, 0
         return self._by_line(csv_lines(self._table, names), columns=len(names))
 
     def _json(self) -> tuple[int, int]:
-        found = self.surveyed or survey(self.source, whole=self.whole)
-        if found.is_clean(self._table) and self._whole_json(found):
-            return found.rows, 0
+        surveyed = self.surveyed
+        found = surveyed if isinstance(surveyed, Survey) else survey(self.source, whole=self.whole)
+        if found.is_clean(self._table):
+            reading = json_file(self._table, self.source.file.path, found)
+            if self._in_one(reading, found):
+                return found.rows, 0
         return self._by_line(json_lines(self._table, found))
 
-    def _whole_json(self, found: Survey) -> bool:
+    def _in_one(self, reading: Reading, found: Survey | CsvSurvey) -> bool:
         """Try the fast way; false where it came upon anything, so that lines have to be read."""
-        reading = json_file(self._table, self.source.file.path, found)
         sql = good_rows(self._table, reading, self.stamp, all_or_none=True)
         group = max(_GROUP_BYTES // max(found.longest, 1) // _VECTOR_ROWS, 1) * _VECTOR_ROWS
         # The order is what tells the line: it has to be kept.

@@ -1,15 +1,54 @@
 """Rows of a CSV file (RFC 4180: commas, double quotes, one header line)."""
 
 import csv
+import hashlib
 import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from sources.contract import Table
-from sources.landing import DefectiveFileError
-from sources.sql import json_object, literal
+from sources.landing import DefectiveFileError, read_text
+from sources.lines import BLOCK_BYTES
+from sources.source_file import Source
+from sources.sql import file_literal, json_object, literal
 from sources.verdict import ODD_ROW_FAULTS, SOURCE_ROW, Fault, Reading
 
 # Each column is a piece of the statement that reads the file.
 _MAX_COLUMNS = 1_000
+# What DuckDB's reader and ours might take in two ways.
+_UNPLAIN = (b'"', b"\0")
+
+
+@dataclass(frozen=True)
+class CsvSurvey:
+    """What one pass over the bytes of a CSV file found, so that the next need not look for it.
+
+    `rows`: lines after the header, blank ones as well. `longest`: bytes of the longest line.
+    `plain`: no quote and no NUL, so every comma and line end parts two fields.
+    """
+
+    rows: int
+    longest: int
+    plain: bool
+
+
+def survey_csv(source: Source, digest: "hashlib._Hash | None" = None) -> CsvSurvey:
+    """Survey a file whatever its lines are; `digest` is fed every byte on the way."""
+    text = source.text()
+    lines = longest = since_end = 0
+    plain = True
+    while block := read_text(text, BLOCK_BYTES):
+        if digest:
+            digest.update(block)
+        plain = plain and not any(odd in block for odd in _UNPLAIN)
+        ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + 1
+        lengths = np.diff(ends, prepend=-since_end)
+        since_end = len(block) - int(ends[-1]) if len(ends) else since_end + len(block)
+        lines += len(ends)
+        longest = max(longest, since_end, int(lengths.max(initial=0)))
+    return CsvSurvey(lines - 1 + bool(since_end), longest, plain)
 
 
 def csv_header(table: Table, line: bytes) -> list[str]:
@@ -50,28 +89,39 @@ def check_names(table: Table, names: list[str]) -> None:
         )
 
 
+def csv_file(table: Table, path: Path, names: list[str]) -> Reading:
+    """Rows read by DuckDB's own CSV reader: the fast way, for a file whose survey is plain.
+
+    A row that hasn't the header's number of columns is an error. A row's place in the raw file is
+    its place in the landed one.
+    """
+    fields = {column: f"_{place}" for place, column in enumerate(names, start=1)}
+    columns = ", ".join(f"{literal(field)}: 'VARCHAR'" for field in fields.values())
+    return Reading(
+        relation=f"""read_csv({file_literal(path)}, auto_detect = false, header = true,
+            delim = ',', quote = '', escape = '', nullstr = '', strict_mode = true,
+            hive_partitioning = false, columns = {{{columns}}})""",
+        first_line=2,
+        texts=_texts(table, fields),
+        extra=_extra(table, fields),
+    )
+
+
 def csv_lines(table: Table, names: list[str]) -> Reading:
     """Rows from `lines`: those without a quote are parted at commas, the others by a pattern."""
     # In ',' || row the matches leave nothing out exactly where the row is well-formed.
     pattern = """,("(?:[^"]|"")*"|[^",]*)"""
-    fields = f"""case when contains(_row, '"')
+    parted = f"""case when contains(_row, '"')
         then regexp_extract_all(',' || {SOURCE_ROW}, {literal(pattern)}, 1)
         else string_split({SOURCE_ROW}, ',') end"""
     left_out = f"strlen(array_to_string(_fields, ',')) <> strlen({SOURCE_ROW})"
-    places = {column: place for place, column in enumerate(names, start=1)}
-    known = set(table.column_names)
+    fields = {column: _field(place) for place, column in enumerate(names, start=1)}
     return Reading(
-        relation=f"(select *, {fields} as _fields from lines)",
-        texts={column: _field(place) for column, place in places.items() if column in known},
+        relation=f"(select *, {parted} as _fields from lines)",
+        texts=_texts(table, fields),
         line="_line",
         row=SOURCE_ROW,
-        extra=json_object(
-            {
-                column: f"cast(to_json(nullif({_field(place)}, '')) as varchar)"
-                for column, place in places.items()
-                if column not in known
-            }
-        ),
+        extra=_extra(table, fields),
         faults=(
             *ODD_ROW_FAULTS,
             Fault(
@@ -85,6 +135,20 @@ def csv_lines(table: Table, names: list[str]) -> Reading:
                 f"the row hasn't the {len(names)} columns of the header",
             ),
         ),
+    )
+
+
+def _texts(table: Table, fields: dict[str, str]) -> dict[str, str]:
+    return {column: field for column, field in fields.items() if column in table.column_names}
+
+
+def _extra(table: Table, fields: dict[str, str]) -> str:
+    return json_object(
+        {
+            column: f"cast(to_json(nullif({field}, '')) as varchar)"
+            for column, field in fields.items()
+            if column not in table.column_names
+        }
     )
 
 

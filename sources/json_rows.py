@@ -107,7 +107,7 @@ def _survey_sql(table: Table, *, all_json: bool) -> str:
 def json_file(table: Table, path: Path, survey: Survey) -> Reading:
     """Rows read by DuckDB's own JSON reader: the fast way, for a file whose survey is clean.
 
-    Lines aren't known here: a row's place in the raw file is its place in the landed one.
+    A row's place in the raw file is then its place in the landed one.
     """
     extras = survey.extra_columns(table) or ()
     columns = ", ".join(f"'{key}': '{kind}'" for key, kind in _json_types(table, extras).items())
@@ -115,8 +115,7 @@ def json_file(table: Table, path: Path, survey: Survey) -> Reading:
         relation=f"""read_json({file_literal(path)}, format = 'newline_delimited',
             hive_partitioning = false, columns = {{{columns}}})""",
         texts={column: name(column) for column in table.column_names},
-        line="null",
-        row="null",
+        first_line=1,
         extra=json_object({key: f"cast({name(key)} as varchar)" for key in extras}),
         faults=tuple(
             Fault(_looks_like_no_text(name(column.name)), "invalid_text", "")

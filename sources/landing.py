@@ -69,6 +69,14 @@ class LandedFile:
         found = _FORMATS.get(inner.suffix.lower())
         return None if found == "parquet" and self.gzipped else found
 
+    @property
+    def byte_count(self) -> int:
+        """How large it is now; 0 where nobody can say."""
+        try:
+            return self.path.stat().st_size
+        except (OSError, ValueError):
+            return 0
+
 
 def landed_files(store: Store, table: Table) -> list[LandedFile]:
     """Every file of the table that has landed, sorted by name.

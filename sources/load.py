@@ -6,23 +6,30 @@ is that work is done again.
 """
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from queue import SimpleQueue
 
 import duckdb
 
 from sources import tables
 from sources.contract import Table
 from sources.files import FileLoad, Outcome
-from sources.landing import landed_files
+from sources.landing import LandedFile, landed_files
 from sources.sql import literal, name, parquet_folder
 from sources.store import Store, commit, temporary
 from sources.verdict import empty_table
 
 _log = logging.getLogger(__name__)
+
+# Most files under way at once: each takes memory of its own.
+_MOST_LANES = 4
 
 # Called after each file with how many are done, how many there are, and the file's name.
 Progress = Callable[[int, int, str], None]
@@ -74,14 +81,34 @@ def load_table(
         raise ValueError("loaded_at needs a time zone")
     store = Store(data)
     landed = landed_files(store, table)
+    last_load = store.last_loaded_at(table)
     store.prepare(table)
+    _write_schema(store, table)
     report = LoadReport(table.full_name)
-    with _connection(store, table) as connection:
-        _write_schema(connection, store, table)
-        for number, file in enumerate(landed, start=1):
-            report.add(FileLoad(connection, store, table, file, loaded_at).outcome())
-            if progress:
-                progress(number, len(landed), file.name)
+    free: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
+
+    def load(files: list[LandedFile]) -> list[Outcome]:
+        connection = free.get()
+        try:
+            return [
+                FileLoad(connection, store, table, file, loaded_at, last_load).outcome()
+                for file in files
+            ]
+        finally:
+            free.put(connection)
+
+    groups = _by_size(landed)
+    cores = os.cpu_count() or 1
+    lanes = _lanes(landed, cores)
+    with ExitStack() as connections, ThreadPoolExecutor(lanes) as pool:
+        for _ in range(lanes):
+            connection = _connection(store, table, threads=cores // lanes)
+            free.put(connections.enter_context(connection))
+        for files, outcomes in zip(groups, pool.map(load, groups), strict=True):
+            for file, outcome in zip(files, outcomes, strict=True):
+                report.add(outcome)
+                if progress:
+                    progress(report.files_seen, len(landed), file.name)
     _log.info(
         "%s: %d files, %d new, %d refused; %d rows loaded, %d refused.",
         *(report.table, report.files_seen, report.files_new, report.files_rejected),
@@ -100,35 +127,50 @@ def create_views(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
     for table in tables():
         if not store.schema_file(table).exists():
             store.prepare(table)
-            _write_schema(connection, store, table)
+            _write_schema(store, table)
         columns = ", ".join(name(column) for column in table.column_names)
         rows = parquet_folder(
             store.raw_folder(table), "union_by_name = true", "file_row_number = true"
         )
-        # Where a file's lines all loaded, a row's line is its place (see sources/json_rows.py).
         connection.execute(
             f"""create or replace view raw.{name(table.full_name)} as
-                select {columns}, _extra, coalesce(_line, file_row_number + 1) as _line,
+                select {columns}, _extra,
+                    coalesce(_line, _first_line + file_row_number) as _line,
                     _landed_file, _loaded_at, _is_deleted
                 from {rows}"""
         )
 
 
-def _connection(store: Store, table: Table) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
+def _lanes(landed: list[LandedFile], cores: int) -> int:
+    """How many files to load at once: a core each, but all for the largest where it is most.
+
+    Measured on 40 files and 2 cores: a quarter faster than one file after the other on both.
+    """
+    sizes = [file.byte_count for file in landed] or [0]
+    return max(1, min(_MOST_LANES, cores, sum(sizes) // max(1, *sizes)))
+
+
+def _connection(store: Store, table: Table, *, threads: int) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"threads": threads})
     connection.execute("set timezone = 'UTC'")
-    # In case of need: beside the data, and not where the process happens to have been started.
-    spill = literal(str(store.raw_folder(table) / ".spill"))
-    connection.execute(f"set temp_directory = {spill}")
+    connection.execute(f"set temp_directory = {literal(str(store.spill_folder(table)))}")
     # Pushed down, "no rule is broken" would have every value parsed once to judge it and again to
     # write it.
     connection.execute("set disabled_optimizers = 'filter_pushdown'")
     return connection
 
 
-def _write_schema(connection: duckdb.DuckDBPyConnection, store: Store, table: Table) -> None:
+def _by_size(landed: list[LandedFile]) -> list[list[LandedFile]]:
+    """The files, with those together that may be one content: the first by name is to bring it."""
+    groups: dict[int, list[LandedFile]] = {}
+    for file in landed:
+        groups.setdefault(file.byte_count, []).append(file)
+    return list(groups.values())
+
+
+def _write_schema(store: Store, table: Table) -> None:
     final = store.schema_file(table)
-    with temporary(final) as path:
+    with temporary(final) as path, duckdb.connect() as connection:
         connection.execute(f"copy ({empty_table(table)}) to {literal(str(path))} (format parquet)")
         if not final.exists() or final.read_bytes() != path.read_bytes():
             commit(path, final)

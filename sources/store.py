@@ -6,6 +6,7 @@ else.
 
 import logging
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -54,6 +55,10 @@ class Store:
         """An empty Parquet file with the contract's columns, so that a table always has a shape."""
         return self.raw_folder(table) / "_schema.parquet"
 
+    def spill_folder(self, table: Table) -> Path:
+        """A new name for what one DuckDB instance can't keep in memory: instances can't share."""
+        return self.raw_folder(table) / f".spill.{uuid.uuid4().hex}{_TEMPORARY}"
+
     def last_loaded_at(self, table: Table) -> float:
         """When a file of the table was last put into raw, in seconds since 1970; 0 for never."""
         loaded = self.raw_folder(table).glob("[!_.]*.parquet")
@@ -76,7 +81,7 @@ def _clear_abandoned(folder: Path) -> None:
     for path in folder.glob(f".*{_TEMPORARY}"):
         try:
             if path.stat().st_mtime < before:
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
                 _log.info("Removed %s, left by a load that was killed.", path.name)
         except FileNotFoundError:  # another process cleared it first
             continue

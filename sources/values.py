@@ -33,7 +33,12 @@ def _timestamp(text: str) -> str:
 
 
 def _local_timestamp(text: str) -> str:
+    # Nearly every till writes whole seconds and no offset: what comes back from a cast as it went
+    # in needs no pattern, which takes five times as long.
     return f"""case
+        when strlen({text}) = 19 and {text} > '0'
+            and strftime(try_cast({text} as timestamp), '%Y-%m-%dT%H:%M:%S') = {text}
+            then {text}
         when regexp_full_match({text}, '{_CLOCK}{_OFFSET}?')
             and try_cast({_clock(text)} as timestamptz) is not null
             then {_clock(text)}

@@ -34,14 +34,16 @@ class Reading:
 
     `relation`: a from-clause. `texts`: SQL for the text of each contract column that the file has.
     `line`, `row`, `extra`: SQL for the row's line, the row as it came, and a JSON text of what the
-    contract doesn't know. `faults`: what only this format can break, over the relation's columns.
-    `has_json`: the texts of objects are of type JSON already, so parsed once and not again.
+    contract doesn't know. `first_line`: the first row's line, where a row's place tells its own.
+    `faults`: what only this format can break, over the relation's columns. `has_json`: the texts of
+    objects are of type JSON already, so parsed once and not again.
     """
 
     relation: str
     texts: dict[str, str]
-    line: str
-    row: str
+    line: str = "null"
+    row: str = "null"
+    first_line: int | None = None
     extra: str = "null"
     faults: tuple[Fault, ...] = ()
     has_json: bool = False
@@ -68,6 +70,7 @@ def good_rows(table: Table, reading: Reading, stamp: Stamp, *, all_or_none: bool
     columns = ", ".join(name(column.name) for column in table.columns)
     return f"""{_judged(table, reading)}
         select {columns}, cast(_extra as json) as _extra, cast(_line as bigint) as _line,
+            cast({reading.first_line or "null"} as bigint) as _first_line,
             {literal(stamp.landed_file)} as _landed_file, {stamp.loaded_at_sql} as _loaded_at,
             false as _is_deleted
         from judged where {kept}"""
@@ -96,6 +99,7 @@ def empty_table(table: Table) -> str:
     """SQL for raw's columns and types, without a row."""
     columns = ", ".join(f"cast(null as {sql_type(c)}) as {name(c.name)}" for c in table.columns)
     return f"""select {columns}, cast(null as json) as _extra, cast(null as bigint) as _line,
+        cast(null as bigint) as _first_line,
         cast(null as varchar) as _landed_file, cast(null as timestamptz) as _loaded_at,
         cast(null as boolean) as _is_deleted
         limit 0"""

@@ -57,6 +57,17 @@ def test_the_same_bytes_twice_in_one_load_are_one_file(world: World) -> None:
     assert (report.files_seen, report.files_new, report.rows) == (2, 1, 1)
 
 
+def test_of_files_with_the_same_bytes_the_first_by_name_is_loaded(world: World) -> None:
+    contents = [csv_text(*({"line_no": str(n * i)} for i in range(500))) for n in range(1, 9)]
+    for copy in ("a", "b", "c"):
+        for number, content in enumerate(contents):
+            world.land(RECEIPTS, f"{copy}{number}.csv", content)
+    report = world.load(RECEIPTS)
+    assert (report.files_seen, report.files_new, report.rows) == (24, 8, 4_000)
+    files = {file for (file,) in world.raw(RECEIPTS, "_landed_file")}
+    assert files == {f"pos/receipt_lines/a{number}.csv" for number in range(8)}
+
+
 def test_bytes_that_have_left_the_landing_zone_stay_in_raw(world: World) -> None:
     path = world.land(EVENTS, "a.ndjson", GOOD)
     world.load(EVENTS)

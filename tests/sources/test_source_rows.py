@@ -1,8 +1,10 @@
 """What becomes of single rows: values keep what they are, and odd rows leave the others alone."""
 
 import json
+import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -71,6 +73,7 @@ def test_a_value_means_what_it_says(kind: str, text: str, value: object) -> None
         *(("timestamp", t) for t in ("2024-05-01T25:00:00Z", "2024-13-01T00:00:00Z", "epoch")),
         *(("timestamp", t) for t in ("2024-05-01 10:00:00 Europe/Paris", "2024-5-1T1:00:00Z")),
         *(("local_timestamp", t) for t in ("2024-05-01", "01.05.2024 10:00", "2024-05-01T24:30")),
+        *(("local_timestamp", t) for t in ("2024-05-01T\t1:00:00", "-024-05-01T10:00:00", "epoch")),
         *(("coordinate", t) for t in ("nan", "inf", "north")),
         *(("object", t) for t in ("[]", '"a"', "1", "null", "{", '{"a":NaN}', '{"a":[-Infinity]}')),
         ("text", "x" * 2001),
@@ -222,6 +225,73 @@ def test_the_order_of_a_large_clean_file_is_its_lines(world: World) -> None:
         0
     ]
     assert astray == 0
+
+
+def test_the_order_of_a_large_plain_csv_is_its_lines(world: World) -> None:
+    count, padding = 35_000, "x" * 1_900
+    row = csv_text({"product_name": padding, "line_no": "{}"}).splitlines()
+    lines = [row[0], *(row[1].replace("{}", str(number)) for number in range(2, count + 2))]
+    world.land(RECEIPTS, "a.csv", "\n".join(lines) + "\n")
+    assert world.load(RECEIPTS).rows == count
+    assert world.query("select count(*) from raw.pos_receipt_lines where _line <> line_no") == [
+        (0,)
+    ]
+
+
+_FIELDS = (
+    "Brânză",
+    " spaced ",
+    "",
+    "#1",
+    "-- x",
+    "NULL",
+    "\\N",
+    "1\t2",
+    "'a'",
+    "\ufeff",
+    "a\u2028",
+)
+_ODD_FIELDS = ('"a, b"', 'a "b" c', '"open', "a\rb", "a\0", "too,many", "x" * 2_001, "Br\udcc3")
+_ODD_LINES = ("\n", "  \n", "r1,s1\n", "\r\n")
+
+
+def _csv_of_chance(seed: int) -> bytes:
+    """A CSV in which something may be odd: a field, a column, a line, the line ends, the mark."""
+    chance = random.Random(seed)
+    odd_field = chance.choice(("",) * 8 + _ODD_FIELDS)
+    odd_colour = chance.choice(("", "y" * 300_000)) if seed % 10 == 0 else ""
+    names = chance.choices((*_FIELDS, odd_field), k=chance.randint(1, 60))
+    colours = chance.choices((*_FIELDS, odd_colour), k=len(names))
+    rows = [
+        {"line_no": str(line), "product_name": name, "colour": colour}
+        for line, (name, colour) in enumerate(zip(names, colours, strict=True))
+    ]
+    lines = csv_text(*rows).split("\n")
+    if chance.random() < 0.3:
+        lines.insert(chance.randint(1, len(lines) - 1), chance.choice(_ODD_LINES))
+    ends = chance.choice(("\n",) * 6 + ("\r\n", "\r\r\n", "\r"))
+    mark = chance.choice(("", "", "\ufeff"))
+    return (mark + ends.join(lines)).encode("utf-8", "surrogateescape")
+
+
+def test_both_ways_through_a_csv_lead_to_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for way in ("in one", "by line"):
+        world = World(tmp_path / way)
+        for seed in range(150):
+            world.land(RECEIPTS, f"{seed}.csv", _csv_of_chance(seed))
+        if way == "by line":
+            monkeypatch.setattr("sources.copying.Copying._in_one", lambda *_: False)
+        report = world.load(RECEIPTS)
+        found.append((report, world.raw(RECEIPTS), world.quarantine(RECEIPTS, "*")))
+        whole = world.data / "raw" / "pos" / "receipt_lines" / "*.parquet"
+        with duckdb.connect() as connection:
+            ways = f"select count(distinct _landed_file) from '{whole}' where _first_line = 2"
+            in_one = connection.execute(ways).fetchall()[0][0]
+        assert (in_one > 30) == (way == "in one")
+    assert found[0] == found[1]
 
 
 def test_a_quoted_line_end_belongs_to_its_row(world: World) -> None:

@@ -105,8 +105,10 @@ class _Judge:
         from great_expectations import expectations as gxe
 
         from expectations import duckdb_dialect
+        from expectations.counted_rows import CountedRows
 
         self._gx, self._gxe, self._connection = gx, gxe, connection
+        self._ours = {"UnexpectedRowsExpectation": CountedRows}
         self._literals = {f"{{{key}}}": _literal(value) for key, value in context.items()}
         self._literals["{as_of_text}"] = f"'{context.get('as_of')}'"
         gx_context: Any = gx.get_context(mode="ephemeral")
@@ -151,7 +153,7 @@ class _Judge:
     def _expectation(self, rule: Rule) -> Any:
         native = rule.expectation
         if isinstance(native, str):
-            native = getattr(self._gxe, native)(**rule.arguments)
+            native = (self._ours.get(native) or getattr(self._gxe, native))(**rule.arguments)
         changes: dict[str, Any] = {"meta": {"check": rule.name}}
         sql = getattr(native, "unexpected_rows_query", None)
         if isinstance(sql, str):

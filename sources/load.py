@@ -82,8 +82,8 @@ def load_table(
     store = Store(data)
     landed = landed_files(store, table)
     last_load = store.last_loaded_at(table)
-    store.prepare(table)
-    _write_schema(store, table)
+    with duckdb.connect() as connection:
+        _prepare(connection, store, table)
     report = LoadReport(table.full_name)
     free: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
 
@@ -120,14 +120,13 @@ def load_table(
 def create_views(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
     """Create schema raw with one view a table over its Parquet files, `raw.<source>_<table>`.
 
-    A table that was never loaded gets its `_schema.parquet` first, so every view can be queried.
+    Each table gets its `_schema.parquet` first, so every view can be queried: that of a table that
+    was never loaded, and that of one whose contract has a column more than what is loaded.
     """
     store = Store(data)
     connection.execute("create schema if not exists raw")
     for table in tables():
-        if not store.schema_file(table).exists():
-            store.prepare(table)
-            _write_schema(store, table)
+        _prepare(connection, store, table)
         columns = ", ".join(name(column) for column in table.column_names)
         rows = parquet_folder(
             store.raw_folder(table), "union_by_name = true", "file_row_number = true"
@@ -168,9 +167,10 @@ def _by_size(landed: list[LandedFile]) -> list[list[LandedFile]]:
     return list(groups.values())
 
 
-def _write_schema(store: Store, table: Table) -> None:
+def _prepare(connection: duckdb.DuckDBPyConnection, store: Store, table: Table) -> None:
+    store.prepare(table)
     final = store.schema_file(table)
-    with temporary(final) as path, duckdb.connect() as connection:
+    with temporary(final) as path:
         connection.execute(f"copy ({empty_table(table)}) to {literal(str(path))} (format parquet)")
         if not final.exists() or final.read_bytes() != path.read_bytes():
             commit(path, final)

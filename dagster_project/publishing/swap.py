@@ -168,13 +168,18 @@ def _write_meta(
 
 
 def _write_sizes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Keep how many rows each table of each stage had, in the order of the road."""
+    """Keep how many rows each table of each stage had, in the order of the road.
+
+    A view over tables holds none of its own, and counting one took 1.5 s at 50,000 customers; those
+    of raw count their Parquet files' footers.
+    """
     connection.execute(
         "create table meta.tables (position integer, stage varchar, name varchar, row_count bigint)"
     )
     for stage, name in connection.execute(
         "select table_schema, table_name from information_schema.tables "
-        "where table_catalog = 'warehouse' and list_contains(?, table_schema) order by all",
+        "where table_catalog = 'warehouse' and list_contains(?, table_schema) "
+        "and (table_type = 'BASE TABLE' or table_schema = 'raw') order by all",
         [list(STAGES)],
     ).fetchall():
         count = _count(connection, f'warehouse.{stage}."{name}"')

@@ -1,6 +1,7 @@
 """What every table of every source keeps, whichever tables there are."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -8,7 +9,7 @@ import pytest
 from landed import LOADED_AT, TABLES, World
 
 from sources import tables
-from sources.contract import Table
+from sources.contract import Column, Table
 from sources.values import sql_type
 
 CONTRACT = {
@@ -119,6 +120,18 @@ def test_a_table_nobody_has_landed_has_its_columns_and_no_rows(table: Table, wor
 @every_table
 def test_views_work_before_anything_was_loaded(table: Table, world: World) -> None:
     assert world.raw(table) == []
+
+
+def test_a_contract_may_get_a_column_though_nothing_new_has_landed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = TABLES["pos_stores"]
+    world.land(stores, "a.csv", "store_id,square_metres\nS1,900\n")
+    world.load(stores)
+    grown = replace(stores, columns=(*stores.columns, Column("square_metres", "integer", "")))
+    monkeypatch.setattr("sources.load.tables", lambda: (grown,))
+    columns = "store_id, square_metres, json_extract_string(_extra, 'square_metres')"
+    assert world.raw(stores, columns) == [("S1", None, "900")]
 
 
 def test_loading_needs_a_time_zone(world: World) -> None:

@@ -8,6 +8,7 @@ gates. Both are processes of their own, from interpreter start to exit.
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -37,6 +38,7 @@ class Measured:
 def measure(command: list[str], environment: dict[str, str]) -> Measured:
     """Run a command to its end; a line '  <stage> ... <n> s' on stderr ends a stage."""
     found, memory = Measured(), {"stage": 0.0, "all": 0.0}
+    os.sync()  # what was written before is nobody's of these
     started = time.monotonic()
     process = subprocess.Popen(
         command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True

@@ -28,7 +28,8 @@ dev: install ## Open the Dagster UI
 	$(BIN)/perennial dev
 
 test: install ## Run every test
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	@# In the order of the folders: by number of tests the browser, which takes longest, comes last.
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: install ## Run every checker
 	$(BIN)/ruff check .

@@ -1,7 +1,9 @@
 """The floor of a run: its compiled SQL in one DuckDB process, and nothing else.
 
 python -m tests.benchmarks.floor compile FOLDER
-python -m tests.benchmarks.floor run FOLDER DATA_DIRECTORY_OF_A_RUN
+python -m tests.benchmarks.floor run FOLDER DATA_DIRECTORY_OF_A_RUN [tuned]
+
+DuckDB is as it comes; `tuned`, it has the settings with which Perennial opens it.
 """
 
 import json
@@ -46,7 +48,7 @@ def ingest(connection: duckdb.DuckDBPyConnection, data: Path, raw: Path) -> None
         columns = ", ".join(f'"{column}"' for column in table.column_names)
         connection.execute(
             f"create view raw.{table.full_name} as select {columns}, null::varchar as _extra, "
-            "file_row_number as _line, ''::varchar as _landed_file, now() as _loaded_at, "
+            "file_row_number as _line, filename as _landed_file, now() as _loaded_at, "
             f"false as _is_deleted from read_parquet('{target}', file_row_number = true)"
         )
 
@@ -56,10 +58,16 @@ def _files(files: list[Path]) -> str:
 
 
 _READERS = {
-    ".ndjson": lambda files, types: f"read_json({_files(files)}, columns = {types})",
-    ".csv": lambda files, types: f"read_csv({_files(files)}, header = true, types = {types})",
-    ".csv.gz": lambda files, types: f"read_csv({_files(files)}, header = true, types = {types})",
-    ".parquet": lambda files, _types: f"read_parquet({_files(files)})",
+    ".ndjson": lambda files, types: (
+        f"read_json({_files(files)}, filename = true, columns = {types})"
+    ),
+    ".csv": lambda files, types: (
+        f"read_csv({_files(files)}, filename = true, header = true, types = {types})"
+    ),
+    ".csv.gz": lambda files, types: (
+        f"read_csv({_files(files)}, filename = true, header = true, types = {types})"
+    ),
+    ".parquet": lambda files, _types: f"read_parquet({_files(files)}, filename = true)",
 }
 
 
@@ -106,11 +114,15 @@ def build(connection: duckdb.DuckDBPyConnection, layer: Path) -> None:
             connection.execute(f"create {kind} {relation} as {sql}")
 
 
-def run(folder: Path, data: Path) -> None:
+def run(folder: Path, data: Path, *, tuned: bool) -> None:
     """Build the same tables from the same files."""
-    connection = duckdb.connect(str(folder / "warehouse.duckdb"))
-    connection.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false")
-    connection.execute("set disabled_compression_methods = 'fsst'")
+    warehouse = folder / "warehouse.duckdb"
+    warehouse.unlink(missing_ok=True)
+    connection = duckdb.connect(str(warehouse))
+    connection.execute("set TimeZone = 'UTC'")
+    if tuned:
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute("set disabled_compression_methods = 'fsst'")
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as built:
         row = built.execute("select * from meta.build").arrow().read_all()
     connection.execute("create schema meta; create table meta.build as from row")
@@ -135,4 +147,4 @@ if __name__ == "__main__":
         where.mkdir(parents=True)
         compile_layers(where)
     else:
-        run(where, Path(sys.argv[3]))
+        run(where, Path(sys.argv[3]), tuned="tuned" in sys.argv[4:])

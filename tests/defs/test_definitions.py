@@ -1,5 +1,6 @@
 """What an operator sees in the UI: every stage there, named alike, and data flowing one way."""
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -7,6 +8,8 @@ import pytest
 
 import sources
 from dagster_project.definitions import defs
+from dagster_project.defs.resources import Warehouse
+from dagster_project.errors import PerennialError
 from expectations.runner import suites
 
 ROAD = (
@@ -101,3 +104,15 @@ def test_the_build_job_ends_with_the_published_file_and_sends_nothing(
     keys = house.resolve_job_def("build").asset_layer.executable_asset_keys
     assert dg.AssetKey(["published", "build"]) in keys
     assert not [key for key in keys if key.path[0] == "channels"]
+
+
+def test_what_a_person_can_mend_ends_a_step_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERENNIAL_DATA", str(tmp_path))
+    (tmp_path / "warehouse.duckdb").write_bytes(b"half a file")
+    with pytest.raises(dg.Failure, match="can't be opened"), Warehouse().connect():
+        pass
+    (tmp_path / "warehouse.duckdb").unlink()
+    with pytest.raises(dg.Failure, match="by whom"), Warehouse().connect():
+        raise PerennialError("by whom it can be mended")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from sources.contract import Table
-from sources.landing import DefectiveFileError, read_text
-from sources.lines import BLOCK_BYTES
+from sources.landing import UTF_8_MARK, DefectiveFileError, read_text
+from sources.lines import BLOCK_BYTES, MAX_ROW_BYTES
 from sources.source_file import Source
 from sources.sql import file_literal, json_object, literal
 from sources.verdict import ODD_ROW_FAULTS, SOURCE_ROW, Fault, Reading
@@ -25,30 +25,44 @@ _UNPLAIN = (b'"', b"\0")
 class CsvSurvey:
     """What one pass over the bytes of a CSV file found, so that the next need not look for it.
 
-    `rows`: lines after the header, blank ones as well. `longest`: bytes of the longest line.
-    `plain`: no quote and no NUL, so every comma and line end parts two fields.
+    `rows`: lines after the header, blank ones as well. `commas`: in all lines. `longest`: bytes of
+    the longest line. `plain`: no quote and no NUL, so every comma and line end parts two fields.
     """
 
     rows: int
+    commas: int
     longest: int
     plain: bool
+
+    def is_even(self, column_count: int) -> bool:
+        """Whether DuckDB's reader can be trusted with the file.
+
+        It refuses a row that lacks a field, but forgives an empty one too many, which would stand
+        for a comma in another field: so the commas are counted.
+        """
+        parted = self.commas == (self.rows + 1) * (column_count - 1)
+        return self.plain and parted and self.longest <= MAX_ROW_BYTES
 
 
 def survey_csv(source: Source, digest: "hashlib._Hash | None" = None) -> CsvSurvey:
     """Survey a file whatever its lines are; `digest` is fed every byte on the way."""
     text = source.text()
-    lines = longest = since_end = 0
+    lines = commas = longest = since_end = 0
     plain = True
     while block := read_text(text, BLOCK_BYTES):
         if digest:
             digest.update(block)
         plain = plain and not any(odd in block for odd in _UNPLAIN)
-        ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + 1
+        if not lines:  # a header and rows that were put together from two files
+            plain = plain and b"\n" + UTF_8_MARK not in block
+        octets = np.frombuffer(block, np.uint8)
+        commas += int(np.count_nonzero(octets == ord(",")))
+        ends = np.flatnonzero(octets == ord("\n")) + 1
         lengths = np.diff(ends, prepend=-since_end)
         since_end = len(block) - int(ends[-1]) if len(ends) else since_end + len(block)
         lines += len(ends)
         longest = max(longest, since_end, int(lengths.max(initial=0)))
-    return CsvSurvey(lines - 1 + bool(since_end), longest, plain)
+    return CsvSurvey(lines - 1 + bool(since_end), commas, longest, plain)
 
 
 def csv_header(table: Table, line: bytes) -> list[str]:
@@ -90,10 +104,9 @@ def check_names(table: Table, names: list[str]) -> None:
 
 
 def csv_file(table: Table, path: Path, names: list[str]) -> Reading:
-    """Rows read by DuckDB's own CSV reader: the fast way, for a file whose survey is plain.
+    """Rows read by DuckDB's own CSV reader: the fast way, for a file whose survey is even.
 
-    A row that hasn't the header's number of columns is an error. A row's place in the raw file is
-    its place in the landed one.
+    A row's place in the raw file is its place in the landed one.
     """
     fields = {column: f"_{place}" for place, column in enumerate(names, start=1)}
     columns = ", ".join(f"{literal(field)}: 'VARCHAR'" for field in fields.values())

@@ -32,6 +32,7 @@ from sources.verdict import Stamp, refused_file
 _log = logging.getLogger(__name__)
 
 _LARGE_BYTES = 16 << 20
+_SAME = ("st_ino", "st_size", "st_mtime_ns")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class FileLoad:
         # A file that can't be read has no content to be named by.
         unread = hashlib.sha256(f"name:{self.file.name}".encode()).hexdigest()
         digest = unread
+        before: os.stat_result | None = None
         try:
             with opened(self.store, self.file) as stream:
                 before = os.fstat(stream.fileno())
@@ -73,8 +75,12 @@ class FileLoad:
                 check_bytes(stream, self.file, whole=whole)
                 return self._load(source, found, digest, before, whole=whole)
         except DefectiveFileError as error:
+            if self._has_changed(before):
+                return Outcome("changing")
             return self._refuse(digest, error)
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            if self._has_changed(before):
+                return Outcome("changing")
             raise SourceError(
                 f"{self.file.name} can't be loaded ({str(error).splitlines()[0]}): check the disk "
                 "and the memory, then run again; what is loaded already stays."
@@ -127,8 +133,7 @@ class FileLoad:
         with temporary(raw_file) as raw, temporary(quarantine_file) as quarantine:
             copying = Copying(source, self._stamp, raw, quarantine, whole, surveyed)
             rows, refused_count = copying.run()
-            if _has_changed(self.file.path, before):
-                _log.warning("%s is still being written: left for the next run.", self.file.name)
+            if self._has_changed(before):
                 return Outcome("changing")
             refused = self._rules(quarantine) if refused_count else Counter[str]()
             newest = self._newest_event_at(raw)
@@ -170,14 +175,15 @@ class FileLoad:
         newest: datetime | None = found[0] if found else None
         return newest
 
-
-def _has_changed(path: Path, before: os.stat_result) -> bool:
-    try:
-        after = path.stat()
-    except OSError:
+    def _has_changed(self, before: os.stat_result | None) -> bool:
+        """Whether the file is another one than when it was opened: then nothing is said of it."""
+        if before is None:
+            return False
+        try:
+            after: os.stat_result | None = self.file.path.stat()
+        except OSError:
+            after = None
+        if after and all(getattr(after, key) == getattr(before, key) for key in _SAME):
+            return False
+        _log.warning("%s was changed while it was read: left for the next run.", self.file.name)
         return True
-    return (after.st_ino, after.st_size, after.st_mtime_ns) != (
-        before.st_ino,
-        before.st_size,
-        before.st_mtime_ns,
-    )

@@ -133,6 +133,11 @@ def opened(store: Store, file: LandedFile) -> Iterator[IO[bytes]]:
         str(file.path).encode()
     except UnicodeEncodeError as error:
         raise DefectiveFileError("file_format", "has a name that isn't UTF-8: rename it") from error
+    if "\\" in file.name and set("*?[") & set(file.name):
+        raise DefectiveFileError(
+            "file_format",
+            "has a name with a backslash and one of *?[, which DuckDB can't open: rename it",
+        )
     try:
         inside = file.path.resolve(strict=True).is_relative_to(store.landing.resolve())
         if not inside:

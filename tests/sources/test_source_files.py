@@ -220,6 +220,37 @@ def test_a_file_that_changes_while_it_is_read_is_left_for_the_next_run(
     assert world.load(EVENTS).rows == 6
 
 
+@pytest.mark.parametrize("change", ["gone", "cut", "emptied", "half a row more"])
+@pytest.mark.parametrize("name", ["a.csv", "quoted.csv", "a.ndjson"])
+def test_a_file_that_is_broken_off_or_taken_away_while_it_is_read_is_no_fault_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, change: str
+) -> None:
+    from sources.copying import Copying
+
+    table = EVENTS if name == "a.ndjson" else RECEIPTS
+    content = GOOD if table is EVENTS else csv_text({"product_name": '"a"' if "q" in name else "a"})
+    path = world.land(table, name, content)
+    world.land(table, "other.csv", csv_text({})) if table is RECEIPTS else None
+    run = Copying.run
+
+    def meddled(copying: Copying) -> tuple[int, int]:
+        if copying.source.file.path == path:
+            size = path.stat().st_size
+            with path.open("ab") as stream:
+                stream.write(b'{"st')
+                stream.truncate({"cut": size - 5, "emptied": 0}.get(change))
+            if change == "gone":
+                path.unlink()
+        return run(copying)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Copying, "run", meddled)
+        report = world.load(table)
+    assert (report.files_changing, report.files_rejected) == (1, 0)
+    assert report.rows == (table is RECEIPTS)
+    assert world.quarantine(table) == []
+
+
 def test_a_link_out_of_the_landing_zone_is_refused(world: World, tmp_path: Path) -> None:
     secret = tmp_path / "secret.ndjson"
     secret.write_bytes(GOOD)
@@ -271,6 +302,13 @@ def test_a_file_may_have_any_name(world: World, name: str) -> None:
     assert world.load(EVENTS).rows == 3
     assert world.load(RECEIPTS).rows == 2
     assert {file for (file,) in world.raw(EVENTS, "_landed_file")} == {f"web/events/{name}"}
+
+
+def test_a_name_that_duckdb_cant_open_keeps_out_no_other_file(world: World) -> None:
+    for name in ("x\\[1].csv", "\\*.parquet", "plain.csv"):
+        world.land(RECEIPTS, name, GOOD_CSV)
+    assert world.load(RECEIPTS).rows == 1
+    assert [rule for _, rule in world.quarantine(RECEIPTS)] == ["file_format"] * 2
 
 
 def test_a_name_that_is_no_text_is_refused(world: World) -> None:

@@ -251,7 +251,7 @@ _FIELDS = (
     "\ufeff",
     "a\u2028",
 )
-_ODD_FIELDS = ('"a, b"', 'a "b" c', '"open', "a\rb", "a\0", "too,many", "x" * 2_001, "Br\udcc3")
+_ODD_FIELDS = ('"a, b"', 'a "b" c', '"open', "a\rb", "a\0", "too,many", "one,", "x" * 2_001, "Br\udcc3")
 _ODD_LINES = ("\n", "  \n", "r1,s1\n", "\r\n")
 
 
@@ -292,6 +292,26 @@ def test_both_ways_through_a_csv_lead_to_the_same_rows(
             in_one = connection.execute(ways).fetchall()[0][0]
         assert (in_one > 30) == (way == "in one")
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("store_id,name,city\nS1,Milk, 1 l,\n", [(2, "wrong_column_count")]),
+        ("store_id,name\nS1,a,\nS2,b\n", [(2, "wrong_column_count")]),
+        ("store_id\nS1,\n", [(2, "wrong_column_count")]),
+        ("store_id,name\nS1,a,\nS2\n", [(2, "wrong_column_count"), (3, "wrong_column_count")]),
+        ("store_id,name\n\ufeffS1,a\n", []),
+    ],
+)
+def test_an_empty_field_too_many_shifts_no_other(
+    world: World, text: str, found: list[tuple[int, str]]
+) -> None:
+    """DuckDB's reader forgives it, and keeps a mark that stands before the first row."""
+    world.land(TABLES["pos_stores"], "a.csv", text)
+    world.load(TABLES["pos_stores"])
+    assert world.quarantine(TABLES["pos_stores"]) == found
+    assert {store for (store,) in world.raw(TABLES["pos_stores"], "store_id")} <= {"S1", "S2"}
 
 
 def test_a_quoted_line_end_belongs_to_its_row(world: World) -> None:

@@ -251,7 +251,17 @@ _FIELDS = (
     "\ufeff",
     "a\u2028",
 )
-_ODD_FIELDS = ('"a, b"', 'a "b" c', '"open', "a\rb", "a\0", "too,many", "one,", "x" * 2_001, "Br\udcc3")
+_ODD_FIELDS = (
+    '"a, b"',
+    'a "b" c',
+    '"open',
+    "a\rb",
+    "a\0",
+    "too,many",
+    "one,",
+    "x" * 2_001,
+    "Br\udcc3",
+)
 _ODD_LINES = ("\n", "  \n", "r1,s1\n", "\r\n")
 
 

@@ -1,5 +1,7 @@
 """What an operator sees and does in the Dagster UI, in a real browser."""
 
+import contextlib
+import os
 import re
 import shutil
 import signal
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx
+import psutil
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -57,12 +60,35 @@ def ui(house: House) -> Iterator[Ui]:
         _wait_until_up(url, process)
         yield Ui(house, url)
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        _stop(process)
         log.close()
+
+
+def _stop(process: subprocess.Popen[bytes], seconds: float = 60) -> None:
+    """Ctrl-C, which a terminal sends to the whole group; then nothing of it writes any more.
+
+    The runs it started are processes of their own, and outlive the one that was started here.
+    """
+    group = process.pid
+    os.killpg(group, signal.SIGINT)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and _still_runs(group):
+        process.poll()
+        time.sleep(0.2)
+    if _still_runs(group):
+        os.killpg(group, signal.SIGKILL)
+    process.wait()
+    while _still_runs(group):
+        time.sleep(0.05)
+
+
+def _still_runs(group: int) -> bool:
+    """Whether a process of the group runs; one that has ended may wait long to be reaped."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 def _wait_until_up(url: str, process: subprocess.Popen[bytes], seconds: float = 240) -> None:

@@ -7,7 +7,7 @@ Heavy rooms (Dagster, dbt, Great Expectations) are imported by the command that 
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,8 @@ import typer
 from dagster_project import console, demo, settings, views
 from dagster_project.errors import PerennialError
 from sources.contract import SourceError
+from sources.landing import require_landing
+from sources.store import Store
 
 if TYPE_CHECKING:
     from dagster_project.defs.runs import RunResult
@@ -268,9 +270,13 @@ def _write_sample(
 def _build(
     chosen: settings.Settings, as_of: datetime | None, *, full_refresh: bool, quiet: bool = False
 ) -> "RunResult":
+    # Before anything is made in a directory that was mistyped.
+    if chosen.data_dir.exists():
+        _require_writable(chosen.data_dir)
+    require_landing(Store(chosen.data_dir))
+
     from dagster_project.defs.runs import execute
 
-    _require_writable(chosen.data_dir)
     if full_refresh:
         chosen.warehouse.unlink(missing_ok=True)
     config = {"meta__build": {"config": {"as_of": as_of.isoformat()}}} if as_of else {}
@@ -301,7 +307,7 @@ def _deliver(
             select=[["channels", c, a] for a, c in pairs],
             on_event=views.follow(progress),
         )
-    for reason in result.failures.values():
+    for _, reason in _once_each(result.failures):
         console.error(reason)
     return not result.success
 
@@ -343,9 +349,20 @@ def _pairs(
 def _require_success(result: "RunResult", consequence: str) -> None:
     if result.success:
         return
-    for step, reason in result.failures.items():
-        console.error(f"{step.replace('__', '/')}: {reason}")
+    for step, reason in _once_each(result.failures):
+        console.error(f"{step}: {reason}")
     raise PerennialError(f"{consequence} `perennial status` and the UI (`perennial dev`) say more.")
+
+
+def _once_each(failures: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Name the failed steps and why: one line a reason, however many steps it stopped."""
+    by_reason: dict[str, list[str]] = {}
+    for step, reason in failures.items():
+        by_reason.setdefault(reason, []).append(step.replace("__", "/"))
+    return [
+        (f"{first} and {len(others)} more" if others else first, reason)
+        for reason, (first, *others) in by_reason.items()
+    ]
 
 
 def _require_writable(folder: Path) -> None:

@@ -35,7 +35,12 @@ class Settings(BaseSettings):
     """What a retailer decides about one installation."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     data: Annotated[
@@ -96,11 +101,6 @@ class Settings(BaseSettings):
             description="Address that is told of failed steps and closed gates (Slack-compatible)."
         ),
     ] = None
-
-    @field_validator("as_of", "failure_webhook_url", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
 
     @field_validator("as_of")
     @classmethod
@@ -177,7 +177,11 @@ def _load_for_channel(channel: str, model: type[ModelT]) -> ModelT:
 
     class ChannelSettings(model, BaseSettings):  # type: ignore[misc, valid-type]
         model_config = SettingsConfigDict(
-            env_prefix=prefix, env_file=".env", env_file_encoding="utf-8", extra="ignore"
+            env_prefix=prefix,
+            env_file=".env",
+            env_file_encoding="utf-8",
+            env_ignore_empty=True,
+            extra="ignore",
         )
 
     try:

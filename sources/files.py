@@ -4,8 +4,10 @@ import hashlib
 import logging
 import os
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +34,7 @@ from sources.verdict import Stamp, refused_file
 _log = logging.getLogger(__name__)
 
 _LARGE_BYTES = 16 << 20
-_SAME = ("st_ino", "st_size", "st_mtime_ns")
+_identity = attrgetter("st_ino", "st_size", "st_mtime_ns")
 
 
 @dataclass(frozen=True)
@@ -74,24 +76,10 @@ class FileLoad:
                 whole = vouched(self.file, digest)
                 check_bytes(stream, self.file, whole=whole)
                 return self._load(source, found, digest, before, whole=whole)
-        except DefectiveFileError as error:
+        except (DefectiveFileError, duckdb.Error) as error:
             if self._has_changed(before):
                 return Outcome("changing")
-            return self._refuse(digest, error)
-        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            if self._has_changed(before):
-                return Outcome("changing")
-            raise SourceError(
-                f"{self.file.name} can't be loaded ({str(error).splitlines()[0]}): check the disk "
-                "and the memory, then run again; what is loaded already stays."
-            ) from error
-        except duckdb.Error as error:
-            # One file that DuckDB stumbles over shall not keep out the others. The error's text
-            # may quote a value of a person, its type doesn't.
-            stumble = (
-                f"can't be read by DuckDB ({type(error).__name__}): look for what is odd in it"
-            )
-            return self._refuse(digest, DefectiveFileError("file_unloadable", stumble))
+            return self._refuse(digest, self._defect(error))
 
     @property
     def _stamp(self) -> Stamp:
@@ -159,6 +147,22 @@ class FileLoad:
             _log.warning("%s is refused (%s): the file %s.", self.file.name, error.rule, error)
         return Outcome("refused", refused=refused)
 
+    def _defect(self, error: DefectiveFileError | duckdb.Error) -> DefectiveFileError:
+        """What is wrong with the file; raises SourceError where it is the machine instead."""
+        if isinstance(error, DefectiveFileError):
+            return error
+        if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException):
+            raise SourceError(
+                f"{self.file.name} can't be loaded ({str(error).splitlines()[0]}): check the disk "
+                "and the memory, then run again; what is loaded already stays."
+            ) from error
+        # One file that DuckDB stumbles over shall not keep out the others. The error's text may
+        # quote a value of a person, its type doesn't.
+        return DefectiveFileError(
+            "file_unloadable",
+            f"can't be read by DuckDB ({type(error).__name__}): look for what is odd in it",
+        )
+
     def _rules(self, quarantine: Path) -> Counter[str]:
         """How many rows broke which rule, by a quarantine file."""
         counted = self.connection.execute(
@@ -179,11 +183,8 @@ class FileLoad:
         """Whether the file is another one than when it was opened: then nothing is said of it."""
         if before is None:
             return False
-        try:
-            after: os.stat_result | None = self.file.path.stat()
-        except OSError:
-            after = None
-        if after and all(getattr(after, key) == getattr(before, key) for key in _SAME):
-            return False
+        with suppress(OSError):
+            if _identity(self.file.path.stat()) == _identity(before):
+                return False
         _log.warning("%s was changed while it was read: left for the next run.", self.file.name)
         return True

@@ -85,7 +85,7 @@ def landed_files(store: Store, table: Table) -> list[LandedFile]:
     the word about another file. A link to a folder, and a folder that can't be read, are listed as
     one file, to be refused.
     """
-    _check_landing(store)
+    require_landing(store)
     found: list[Path] = []
 
     def unlisted(error: OSError) -> None:
@@ -103,7 +103,8 @@ def landed_files(store: Store, table: Table) -> list[LandedFile]:
     ]
 
 
-def _check_landing(store: Store) -> None:
+def require_landing(store: Store) -> None:
+    """Raise SourceError, one line that says what to do, where there is no landing folder."""
     try:
         if store.landing.is_dir():
             return

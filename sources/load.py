@@ -82,8 +82,6 @@ def load_table(
     store = Store(data)
     landed = landed_files(store, table)
     last_load = store.last_loaded_at(table)
-    with duckdb.connect() as connection:
-        _prepare(connection, store, table)
     report = LoadReport(table.full_name)
     free: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
 
@@ -101,8 +99,10 @@ def load_table(
     cores = os.cpu_count() or 1
     lanes = _lanes(landed, cores)
     with ExitStack() as connections, ThreadPoolExecutor(lanes) as pool:
-        for _ in range(lanes):
+        for lane in range(lanes):
             connection = _connection(store, table, threads=cores // lanes)
+            if lane == 0:
+                _prepare(connection, store, table)
             free.put(connections.enter_context(connection))
         for files, outcomes in zip(groups, pool.map(load, groups), strict=True):
             for file, outcome in zip(files, outcomes, strict=True):

@@ -57,18 +57,19 @@ def _files(files: list[Path]) -> str:
     return "[" + ", ".join(f"'{file}'" for file in files) + "]"
 
 
-_READERS = {
-    ".ndjson": lambda files, types: (
-        f"read_json({_files(files)}, filename = true, columns = {types})"
-    ),
-    ".csv": lambda files, types: (
-        f"read_csv({_files(files)}, filename = true, header = true, types = {types})"
-    ),
-    ".csv.gz": lambda files, types: (
-        f"read_csv({_files(files)}, filename = true, header = true, types = {types})"
-    ),
-    ".parquet": lambda files, _types: f"read_parquet({_files(files)}, filename = true)",
-}
+def _json(files: list[Path], types: dict[str, str]) -> str:
+    return f"read_json({_files(files)}, filename = true, columns = {types})"
+
+
+def _csv(files: list[Path], types: dict[str, str]) -> str:
+    return f"read_csv({_files(files)}, filename = true, header = true, types = {types})"
+
+
+def _parquet(files: list[Path], _types: dict[str, str]) -> str:
+    return f"read_parquet({_files(files)}, filename = true)"
+
+
+_READERS = {".ndjson": _json, ".csv": _csv, ".csv.gz": _csv, ".parquet": _parquet}
 
 
 def compile_layers(folder: Path) -> None:

@@ -18,7 +18,16 @@ def _refused(house: House, *arguments: str, **variables: str) -> str:
 
 
 def test_a_missing_landing_directory_is_named(tmp_path: Path) -> None:
-    assert "landing" in _refused(House(tmp_path / "data"), "run")
+    mistyped = tmp_path / "data"
+    said = _refused(House(mistyped), "run")
+    assert "no landing folder" in said
+    assert len(said.splitlines()) == 1
+    assert not mistyped.exists()
+
+
+def test_an_empty_setting_is_one_that_is_not_set(tmp_path: Path) -> None:
+    said = _refused(House(tmp_path / "unused"), "run", PERENNIAL_DATA="", PERENNIAL_AS_OF="")
+    assert str(tmp_path / "data" / "landing") in said
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -62,7 +62,9 @@ def _json(files: list[Path], types: dict[str, str]) -> str:
 
 
 def _csv(files: list[Path], types: dict[str, str]) -> str:
-    return f"read_csv({_files(files)}, filename = true, header = true, types = {types})"
+    return (
+        f"read_csv({_files(files)}, filename = true, header = true, quote = '\"', types = {types})"
+    )
 
 
 def _parquet(files: list[Path], _types: dict[str, str]) -> str:

@@ -76,6 +76,23 @@ class Settings(BaseSettings):
         SecretStr,
         Field(description="Salt of the holdout groups. Changing it draws every holdout again."),
     ] = SecretStr("perennial")
+    erp_url: Annotated[
+        SecretStr | None,
+        Field(
+            description="Address of the ERP's PostgreSQL, of a user who may only read: "
+            "postgresql://user:password@host/database. Empty: ERP tables land as files."
+        ),
+    ] = None
+    erp_kind: Annotated[
+        str, Field(description="Which ERP it is: a folder of sources/erp_database.")
+    ] = "tryton"
+    erp_overlap_minutes: Annotated[
+        int,
+        Field(ge=1, description="How long a transaction of the ERP may take before it commits."),
+    ] = 60
+    erp_timeout_seconds: Annotated[
+        int, Field(ge=1, description="How long one query of the ERP's database may take.")
+    ] = 600
     maximum_removal_share: Annotated[
         float,
         Field(

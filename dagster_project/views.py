@@ -42,7 +42,7 @@ def _stage_and_step(step: str) -> tuple[str, str]:
     """Tell the stage of a step by its name: raw__web_events, staging_models, marts_gates."""
     stage, _, rest = step.partition("__")
     if rest:
-        return ("raw" if stage == "meta" else stage), rest.replace("__", " ")
+        return ("raw" if stage in {"meta", "landing"} else stage), rest.replace("__", " ")
     stage, _, rest = step.partition("_")
     return stage, rest or stage
 

@@ -12,6 +12,8 @@ from sources.landing import DefectiveFileError
 from sources.sql import json_object, name, parquet
 from sources.verdict import Fault, Reading
 
+# A boolean column by which a file says that a row has left its source.
+DELETED = "_is_deleted"
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 
 
@@ -40,6 +42,8 @@ def parquet_rows(table: Table, path: Path, types: dict[str, str]) -> Reading:
         raise DefectiveFileError(
             "file_columns_repeated", "has a column file_row_number, a reserved name: rename it"
         )
+    deletes = types.get(DELETED) == "BOOLEAN"
+    known = (*table.column_names, *([DELETED] if deletes else []))
     struct = "struct_pack(" + ", ".join(f"{name(c)} := {name(c)}" for c in types) + ")"
     return Reading(
         relation=parquet(path, "file_row_number = true"),
@@ -59,9 +63,10 @@ def parquet_rows(table: Table, path: Path, types: dict[str, str]) -> Reading:
             {
                 column: f"cast(to_json({name(column)}) as varchar)"
                 for column in types
-                if column not in table.column_names
+                if column not in known
             }
         ),
+        deleted=f"coalesce({DELETED}, false)" if deletes else "false",
     )
 
 

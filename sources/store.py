@@ -66,14 +66,19 @@ class Store:
 
     def prepare(self, table: Table) -> None:
         """Make the table's folders and clear away what killed loads left in them."""
-        for folder in (self.raw_folder(table), self.quarantine_folder(table)):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                if not os.access(folder, os.W_OK | os.X_OK):
-                    raise PermissionError(13, "Permission denied")
-            except OSError as error:
-                raise unwritable(folder, error) from error
-            _clear_abandoned(folder)
+        make_folder(self.raw_folder(table))
+        make_folder(self.quarantine_folder(table))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that takes files, and clear away what killed processes left in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    _clear_abandoned(folder)
 
 
 def _clear_abandoned(folder: Path) -> None:
@@ -82,7 +87,7 @@ def _clear_abandoned(folder: Path) -> None:
         try:
             if path.stat().st_mtime < before:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-                _log.info("Removed %s, left by a load that was killed.", path.name)
+                _log.info("Removed %s, left by a process that was killed.", path.name)
         except FileNotFoundError:  # another process cleared it first
             continue
 

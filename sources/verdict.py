@@ -36,7 +36,8 @@ class Reading:
     `line`, `row`, `extra`: SQL for the row's line, the row as it came, and a JSON text of what the
     contract doesn't know. `first_line`: the first row's line, where a row's place tells its own.
     `faults`: what only this format can break, over the relation's columns. `has_json`: the texts of
-    objects are of type JSON already, so parsed once and not again.
+    objects are of type JSON already, so parsed once and not again. `deleted`: SQL for whether the
+    row says that it has left its source.
     """
 
     relation: str
@@ -47,6 +48,7 @@ class Reading:
     extra: str = "null"
     faults: tuple[Fault, ...] = ()
     has_json: bool = False
+    deleted: str = "false"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def good_rows(table: Table, reading: Reading, stamp: Stamp, *, all_or_none: bool
         select {columns}, cast(_extra as json) as _extra, cast(_line as bigint) as _line,
             cast({reading.first_line or "null"} as bigint) as _first_line,
             {literal(stamp.landed_file)} as _landed_file, {stamp.loaded_at_sql} as _loaded_at,
-            false as _is_deleted
+            _is_deleted
         from judged where {kept}"""
 
 
@@ -127,7 +129,7 @@ def _judged(table: Table, reading: Reading) -> str:
     )
     return f"""with texts as (
             select {reading.line} as _line, {reading.row} as _source_row,
-                {reading.extra} as _extra,
+                {reading.extra} as _extra, {reading.deleted} as _is_deleted,
                 {cases([fault.sql for fault in reading.faults])} as _format_fault,
                 {texts}
             from {reading.relation}

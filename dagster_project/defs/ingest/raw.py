@@ -10,11 +10,13 @@ from dagster_project.defs.failures import in_one_line
 from dagster_project.defs.quality.outcomes import keep
 from dagster_project.defs.resources import Warehouse
 from dagster_project.publishing import gates
+from dagster_project.settings import load as load_settings
 from sources import quarantine
 from sources.contract import Table
 from sources.load import LoadReport, create_views, load_table
 
 BUILD = dg.AssetKey(["meta", "build"])
+ERP_DATABASE = dg.AssetKey(["landing", "erp_database"])
 QUARANTINE_CHECK = "few_rows_are_quarantined"
 # A handful of odd rows in a small table is no reason to stop the house.
 FEW_ROWS = 10
@@ -66,10 +68,11 @@ def build(
 def raw_asset(table: Table) -> dg.AssetsDefinition:
     """Make the asset of one source table, with the check on what of it was quarantined."""
     key = dg.AssetKey(["raw", table.full_name])
+    from_database = table.source == "erp" and load_settings().erp_url
 
     @dg.asset(
         key=key,
-        deps=[BUILD],
+        deps=[ERP_DATABASE if from_database else BUILD],
         group_name="raw",
         kinds={"parquet", table.source},
         owners=["team:data-engineering"],

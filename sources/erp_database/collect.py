@@ -1,0 +1,239 @@
+"""One read of the ERP's database: what is new, changed or gone since the last one lands as files.
+
+Every table is read in one read-only transaction that sees one state of the ERP. A file has the time
+of that state for a name, so the newest one says from when to read the next time; an overlap brings
+what was committed late, and rows that are as they were are left out. Files are put in place when
+all of them are whole: a lost connection, or a kill, leaves what was there before.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from adbc_driver_manager import Error as DatabaseError
+from adbc_driver_postgresql import dbapi
+
+from sources.contract import SourceError, Table
+from sources.erp_database.mapping import Mapping, mappings
+from sources.sql import file_literal, literal, name, parquet
+from sources.store import Store, commit, make_folder, temporary
+
+_log = logging.getLogger(__name__)
+
+FOLDER = "database"
+_NAME = "%Y-%m-%dT%H-%M-%S.%fZ"
+_MAPPING = "perennial.mapping"
+_COLUMNS = "format parquet, compression zstd"
+_TRANSACTION_FAILED = "25P02"
+_REASONS = {  # by class of SQLSTATE
+    "42": "lacks a table or column that the mapping reads, or the right to read it: see that "
+    "PERENNIAL_ERP_KIND is right, and what its user may read",
+    "57": "was shut down, or a query took longer than PERENNIAL_ERP_TIMEOUT_SECONDS: run again",
+}
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What one read of a table found: rows that came over, and of those what was news."""
+
+    table: str
+    rows_read: int
+    rows_landed: int
+    rows_deleted: int
+
+
+@dataclass(frozen=True)
+class _Landed:
+    """What earlier reads of a table have landed."""
+
+    files: tuple[Path, ...]
+
+    @property
+    def read_at(self) -> datetime | None:
+        """The state of the ERP that the newest file has."""
+        if not self.files:
+            return None
+        return datetime.strptime(self.files[-1].stem, _NAME).replace(tzinfo=UTC)
+
+    @property
+    def mapping(self) -> str:
+        """The fingerprint of the mapping by which the newest file was read."""
+        metadata = pq.read_schema(self.files[-1]).metadata or {}
+        return str(metadata.get(_MAPPING.encode(), b""), "ascii")
+
+    def newest_rows(self, table: Table) -> str:
+        """SQL for the newest version of each row, gone ones as well."""
+        files = "[" + ", ".join(file_literal(path) for path in self.files) + "]"
+        options = "hive_partitioning = false, union_by_name = true, filename = true"
+        keys = ", ".join(map(name, table.key))
+        return f"""(select * exclude (filename) from read_parquet({files}, {options})
+            qualify row_number() over (partition by {keys} order by filename desc) = 1)"""
+
+
+def collect(
+    url: str,
+    kind: str,
+    data: Path,
+    *,
+    overlap: timedelta = timedelta(hours=1),
+    timeout: timedelta = timedelta(minutes=10),
+) -> list[Collected]:
+    """Read the ERP of `kind` at the PostgreSQL address `url`, and land what is new.
+
+    `overlap`: how long a transaction of the ERP may take; `timeout`: how long one query may. Raises
+    SourceError, one line that says what to do, and then nothing has landed.
+    """
+    store = Store(data)
+    wanted = mappings(kind)
+    with ExitStack() as files, _snapshot(url, timeout) as (cursor, read_at):
+        finished: list[tuple[Path, Path]] = []
+        found = []
+        for mapping in wanted:
+            folder = store.landed_folder(mapping.table) / FOLDER
+            make_folder(folder)
+            final = folder / f"{read_at.strftime(_NAME)}.parquet"
+            news = files.enter_context(temporary(final))
+            collected = _Read(cursor, mapping, read_at, overlap).into(news, _landed(folder))
+            if collected.rows_landed:
+                finished.append((news, final))
+            found.append(collected)
+        for news, final in finished:
+            commit(news, final)
+    for collected in found:
+        _log.info(
+            "%s: %d rows read, %d landed, %d of them gone.",
+            *(collected.table, collected.rows_read, collected.rows_landed, collected.rows_deleted),
+        )
+    return found
+
+
+def _landed(folder: Path) -> _Landed:
+    return _Landed(tuple(sorted(folder.glob("[!._]*.parquet"))))
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One table read in the transaction of `cursor`."""
+
+    cursor: dbapi.Cursor
+    mapping: Mapping
+    read_at: datetime
+    overlap: timedelta
+
+    def into(self, news: Path, landed: _Landed) -> Collected:
+        """Write what isn't in `landed` to `news`."""
+        if landed.read_at and landed.read_at >= self.read_at:
+            raise SourceError(
+                f"The ERP's clock says {self.read_at:%Y-%m-%d %H:%M:%S} UTC, but it has been read "
+                f"at {landed.read_at:%Y-%m-%d %H:%M:%S}: set the clock of its database right."
+            )
+        if not landed.files:
+            rows = self._fetch(self.mapping.rows(None), news)
+            return Collected(self._table.full_name, rows, rows, 0)
+        same_mapping = landed.mapping == self.mapping.fingerprint
+        since = landed.read_at - self.overlap if landed.read_at and same_mapping else None
+        with temporary(news) as fetched, temporary(news) as keys:
+            rows = self._fetch(self.mapping.rows(since), fetched)
+            self._fetch(self.mapping.keys(), keys)
+            with duckdb.connect() as connection:
+                connection.execute("set timezone = 'UTC'")
+                connection.execute(f"create view landed as from {landed.newest_rows(self._table)}")
+                connection.execute(f"create view fetched as from {parquet(fetched)}")
+                connection.execute(f"create view present as from {parquet(keys)}")
+                return Collected(self._table.full_name, rows, *self._write(connection, news))
+
+    def _fetch(self, sql: str, target: Path) -> int:
+        """Run a query of the ERP into a Parquet file, a batch at a time."""
+        self.cursor.execute(sql)
+        reader = self.cursor.fetch_record_batch()
+        schema = reader.schema.with_metadata({_MAPPING: self.mapping.fingerprint})
+        rows = 0
+        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+            for batch in self._batches(reader):
+                writer.write_batch(batch.cast(schema) if batch.schema != schema else batch)
+                rows += batch.num_rows
+        return rows
+
+    def _batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """Give a result's batches; of an error on the way the stream tells no SQLSTATE."""
+        try:
+            yield from reader
+        except (OSError, pa.ArrowException):
+            try:
+                self.cursor.execute("select 1")
+            except DatabaseError as error:
+                if error.sqlstate != _TRANSACTION_FAILED:
+                    raise
+            raise SourceError(
+                f"The ERP's database gave up {self._table.full_name}: a value isn't of the type "
+                "that the mapping makes of it, or the query took longer than "
+                "PERENNIAL_ERP_TIMEOUT_SECONDS."
+            ) from None
+
+    def _write(self, connection: duckdb.DuckDBPyConnection, news: Path) -> tuple[int, int]:
+        """Write rows that aren't what they were, and those that are gone, marked."""
+        described = connection.execute("describe landed").fetchall()
+        landed = {str(row[0]) for row in described}
+        columns = [name(column) for column in self._table.column_names]
+        known = [
+            name(column) if column in landed else f"null as {name(column)}"
+            for column in self._table.column_names
+        ]
+        # A row that has left has changed then, wherever the contract says when.
+        gone_at = f"timestamptz {literal(self.read_at.isoformat())}"
+        gone = [
+            f"{gone_at} as {column}" if column == name("updated_at") else value
+            for column, value in zip(columns, known, strict=True)
+        ]
+        keys = ", ".join(map(name, self._table.key))
+        connection.execute(
+            f"""copy (
+                (select {", ".join(columns)}, _is_deleted from fetched
+                except select {", ".join(known)}, _is_deleted from landed)
+                union all
+                select {", ".join(gone)}, true as _is_deleted
+                from landed anti join present using ({keys}) where not _is_deleted
+            ) to {literal(str(news))} ({_COLUMNS},
+                kv_metadata {{{literal(_MAPPING)}: {literal(self.mapping.fingerprint)}}})"""
+        )
+        counted = connection.execute(
+            f"select count(*), count(*) filter (_is_deleted) from {parquet(news)}"
+        ).fetchone()
+        rows, deleted = counted or (0, 0)
+        return rows, deleted
+
+    @property
+    def _table(self) -> Table:
+        return self.mapping.table
+
+
+@contextmanager
+def _snapshot(url: str, timeout: timedelta) -> Iterator[tuple[dbapi.Cursor, datetime]]:
+    """Open a read-only transaction that sees one state of the database, and when that is."""
+    try:
+        with dbapi.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute(f"set statement_timeout = {timeout // timedelta(milliseconds=1)}")
+            cursor.execute("begin isolation level repeatable read read only")
+            cursor.execute("select now()")
+            ((read_at,),) = cursor.fetchall()
+            yield cursor, read_at
+    except DatabaseError as error:
+        raise SourceError(_explain(error)) from None
+
+
+def _explain(error: DatabaseError) -> str:
+    """Say what to do by the error's SQLSTATE; its text may quote a value, or the address."""
+    state = error.sqlstate or ""
+    if not state or state.startswith("08"):
+        return (
+            "The ERP's database doesn't answer, or lets nobody in: see that the server is up and "
+            "that host, database, user and password in PERENNIAL_ERP_URL are right, then run again."
+        )
+    reason = _REASONS.get(state[:2], "refuses a query of the mapping")
+    return f"The ERP's database {reason} (SQLSTATE {state})."

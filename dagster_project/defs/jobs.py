@@ -13,6 +13,7 @@ from dagster_project.defs.publish.published import PUBLISHED
 from dagster_project.defs.resources import BUILD_TAG
 from dagster_project.publishing.audience import BY_HAND, ON_EACH_BUILD, AudienceSpec
 from dagster_project.settings import load
+from sources.erp_database import OWN_FOLDER
 from sources.landing import landed_files
 from sources.store import Store
 
@@ -32,13 +33,19 @@ delivery_job = dg.define_asset_job(
 
 
 def _landing_fingerprint() -> str | None:
-    """Return a hash of what has landed by name, size and time; None when nothing has."""
+    """Return a hash of what has landed by name, size and time; None when nothing has.
+
+    What a build itself lands doesn't count: an ERP at work would start one build after the other.
+    """
     store = Store(load().data_dir)
     if not store.landing.is_dir():
         return None
     seen = hashlib.sha256()
     for table in sources.tables():
+        own = store.landed_folder(table) / OWN_FOLDER
         for file in landed_files(store, table):
+            if file.path.is_relative_to(own):
+                continue
             known = file.path.lstat()
             seen.update(f"{file.name}|{known.st_size}|{known.st_mtime_ns}\n".encode())
     return seen.hexdigest()

@@ -26,7 +26,8 @@ from sources.store import Store, commit, make_folder, temporary
 
 _log = logging.getLogger(__name__)
 
-FOLDER = "database"
+# In a table's landing folder: what comes from here.
+OWN_FOLDER = "database"
 _NAME = "%Y-%m-%dT%H-%M-%S.%fZ"
 _MAPPING = "perennial.mapping"
 _COLUMNS = "format parquet, compression zstd"
@@ -95,7 +96,7 @@ def collect(
         finished: list[tuple[Path, Path]] = []
         found = []
         for mapping in wanted:
-            folder = store.landed_folder(mapping.table) / FOLDER
+            folder = store.landed_folder(mapping.table) / OWN_FOLDER
             make_folder(folder)
             final = folder / f"{read_at.strftime(_NAME)}.parquet"
             news = files.enter_context(temporary(final))

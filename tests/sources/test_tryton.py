@@ -12,6 +12,7 @@ from landed import TABLES, World
 
 from sources.erp_database import Collected, collect
 from sources.sql import name
+from tests.e2e.house import House
 
 ERP = [table for table in TABLES.values() if table.source == "erp"]
 ORDERED = {"confirmed", "processing", "done", "cancelled"}
@@ -155,3 +156,33 @@ def test_a_tryton_in_which_nothing_changed_lands_no_file(reader: Reader) -> None
 
 def _landed(data: Path) -> list[Path]:
     return sorted(path for path in (data / "landing").rglob("*") if path.is_file())
+
+
+def test_the_whole_road_goes_from_a_live_erp_to_profiles(shop: str, tmp_path: Path) -> None:
+    house = House(tmp_path / "data")
+    (house.data / "landing").mkdir(parents=True)
+    settings = {"PERENNIAL_ERP_URL": shop, "PERENNIAL_AS_OF": ""}
+    house.succeed("run", **settings)
+    sales = [sale for sale in tryton.tell(shop)["sales"] if sale[1] in ORDERED - {"cancelled"}]
+    bought = {(sale[0], sale[2]) for sale in sales if any(float(line[2]) > 0 for line in sale[6])}
+    published = house.query(
+        """select split_part(order_id, ':', -1)::int, identifier_value::int
+        from marts.customer_orders
+        inner join marts.customer_identifiers using (profile_id)
+        where identifier_type = 'erp_customer_id' and identifier_value <> '11'"""
+    )
+    assert set(published) == bought
+    landed = _landed(house.data)
+    house.succeed("run", **settings)
+    assert _landed(house.data) == landed
+
+
+def test_an_erp_that_does_not_answer_publishes_nothing(tmp_path: Path) -> None:
+    house = House(tmp_path / "data")
+    (house.data / "landing").mkdir(parents=True)
+    done = house.run("run", PERENNIAL_ERP_URL="postgresql://reader:sesame@127.0.0.1:9/erp")
+    assert done.returncode == 1
+    assert "PERENNIAL_ERP_URL" in done.stderr
+    assert "sesame" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not house.published.exists()

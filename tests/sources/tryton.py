@@ -41,7 +41,7 @@ def serve(folder: Path) -> Iterator[str]:
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 connection.execute(f"alter system set {setting} = off")
             connection.execute("select pg_reload_conf()")
-            known = "select from pg_database where datname = %s"
+            known = "select 1 from pg_database where datname = %s"
             if not connection.execute(known, (DATABASE,)).fetchone():
                 connection.execute(f"create database {DATABASE} template template0 encoding 'utf8'")
         yield server.get_uri(DATABASE)
@@ -518,7 +518,13 @@ def _trade() -> None:
 
 def _waiting() -> None:
     carrier = _one("carrier")
-    lines: Lines = [("CUP-R", {"quantity": 3}), ("TEA", {"quantity": 0.25})]
+    lines: Lines = [
+        ("CUP-R", {"quantity": 3}),
+        ("TEA", {"quantity": 0.25}),
+        # Half a cent: to the even one.
+        ("SPN", {"quantity": 1, "unit_price": Decimal("0.125")}),
+        ("SPN", {"quantity": 1, "unit_price": Decimal("0.375")}),
+    ]
     sale = _sale("João Gonçalves", 3, lines, reference="WAIT-1", carrier=carrier)
     sale.shipment_cost_method = "order"
     sale.save()
@@ -566,7 +572,7 @@ def _done_and_returned() -> None:
             returned.lines.remove(line)
         elif line.type == "line":
             line.quantity = -2  # asks for the price of the day: the price comes after it
-            line.unit_price = Decimal("9.99")
+            line.unit_price = Decimal("9.9925")
     returned.save()
     _confirmed(returned)
     [shipment_return] = returned.shipment_returns

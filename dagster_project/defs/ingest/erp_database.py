@@ -14,7 +14,7 @@ from sources.erp_database import collect
 @dg.asset(
     key=ERP_DATABASE,
     deps=[BUILD],
-    group_name="raw",
+    group_name="landing",
     kinds={"postgres"},
     owners=["team:data-engineering"],
     description="What is new, changed or gone in the ERP's own database since it was last read, "

@@ -144,6 +144,9 @@ class _Read:
             self._fetch(self.mapping.keys(), keys)
             with duckdb.connect() as connection:
                 connection.execute("set timezone = 'UTC'")
+                # DuckDB makes the folder when it needs it, and takes it away again.
+                spill = literal(str(news.with_suffix(".spill.tmp")))
+                connection.execute(f"set temp_directory = {spill}")
                 connection.execute(f"create view landed as from {landed.newest_rows(self._table)}")
                 connection.execute(f"create view fetched as from {parquet(fetched)}")
                 connection.execute(f"create view present as from {parquet(keys)}")
@@ -226,6 +229,11 @@ def _snapshot(url: str, timeout: timedelta) -> Iterator[tuple[dbapi.Cursor, date
             yield cursor, read_at
     except DatabaseError as error:
         raise SourceError(_explain(error)) from None
+    except (OSError, duckdb.Error) as error:
+        raise SourceError(
+            f"What was read from the ERP can't be written ({type(error).__name__}), or what was "
+            "landed before can't be read: check the disk and the folders landing/erp/*/database."
+        ) from error
 
 
 def _explain(error: DatabaseError) -> str:

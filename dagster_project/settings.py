@@ -93,6 +93,14 @@ class Settings(BaseSettings):
     erp_timeout_seconds: Annotated[
         int, Field(ge=1, description="How long one query of the ERP's database may take.")
     ] = 600
+    erp_maximum_gone_share: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Share of an ERP table's rows that may be gone since the last read.",
+        ),
+    ] = 0.15
     maximum_removal_share: Annotated[
         float,
         Field(

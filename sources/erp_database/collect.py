@@ -31,6 +31,8 @@ OWN_FOLDER = "database"
 _NAME = "%Y-%m-%dT%H-%M-%S.%fZ"
 _MAPPING = "perennial.mapping"
 _COLUMNS = "format parquet, compression zstd"
+# A handful is no flood, however small the table is.
+_FEW_ROWS = 10
 _TRANSACTION_FAILED = "25P02"
 _REASONS = {  # by class of SQLSTATE
     "42": "lacks a table or column that the mapping reads, or the right to read it: see that "
@@ -84,10 +86,12 @@ def collect(
     *,
     overlap: timedelta = timedelta(hours=1),
     timeout: timedelta = timedelta(minutes=10),
+    maximum_gone_share: float = 0.15,
 ) -> list[Collected]:
     """Read the ERP of `kind` at the PostgreSQL address `url`, and land what is new.
 
-    `overlap`: how long a transaction of the ERP may take; `timeout`: how long one query may. Raises
+    `overlap`: how long a transaction of the ERP may take; `timeout`: how long one query may;
+    `maximum_gone_share`: of a table's rows, how many may be gone since the last read. Raises
     SourceError, one line that says what to do, and then nothing has landed.
     """
     store = Store(data)
@@ -100,7 +104,8 @@ def collect(
             make_folder(folder)
             final = folder / f"{read_at.strftime(_NAME)}.parquet"
             news = files.enter_context(temporary(final))
-            collected = _Read(cursor, mapping, read_at, overlap).into(news, _landed(folder))
+            read = _Read(cursor, mapping, read_at, overlap, maximum_gone_share)
+            collected = read.into(news, _landed(folder))
             if collected.rows_landed:
                 finished.append((news, final))
             found.append(collected)
@@ -126,6 +131,7 @@ class _Read:
     mapping: Mapping
     read_at: datetime
     overlap: timedelta
+    maximum_gone_share: float
 
     def into(self, news: Path, landed: _Landed) -> Collected:
         """Write what isn't in `landed` to `news`."""
@@ -207,10 +213,18 @@ class _Read:
                 kv_metadata {{{literal(_MAPPING)}: {literal(self.mapping.fingerprint)}}})"""
         )
         counted = connection.execute(
-            f"select count(*), count(*) filter (_is_deleted) from {parquet(news)}"
+            f"""select count(*), count(*) filter (_is_deleted),
+                (select count(*) from landed where not _is_deleted)
+            from {parquet(news)}"""
         ).fetchone()
-        rows, deleted = counted or (0, 0)
-        return rows, deleted
+        rows, gone_rows, known_rows = counted or (0, 0, 0)
+        if gone_rows > max(_FEW_ROWS, self.maximum_gone_share * known_rows):
+            raise SourceError(
+                f"{gone_rows} of {known_rows} rows of {self._table.full_name} have left the ERP: "
+                "is PERENNIAL_ERP_URL the right database, and may its user read all of it? If they "
+                "are meant to be gone, set PERENNIAL_ERP_MAXIMUM_GONE_SHARE=1 for one run."
+            )
+        return rows, gone_rows
 
     @property
     def _table(self) -> Table:

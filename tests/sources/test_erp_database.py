@@ -146,6 +146,17 @@ def test_a_row_that_left_and_came_back_is_there_again(shop: Shop, world: World) 
     assert _newest(world)[0] == ("1", "Milk", "1.1000", False)
 
 
+def test_an_erp_that_is_suddenly_empty_marks_nobody_as_gone(shop: Shop) -> None:
+    shop.write("insert into product select id, 'Pen', 1, now() from generate_series(100, 150) id")
+    shop.read()
+    before = shop.files()
+    shop.write("delete from product where id > 1")
+    with pytest.raises(SourceError, match="52 of 53 rows of erp_products have left the ERP"):
+        shop.read()
+    assert shop.files() == before
+    assert shop.read(maximum_gone_share=1)["erp_products"].rows_deleted == 52
+
+
 def test_a_change_that_was_committed_late_is_found_by_the_overlap(shop: Shop) -> None:
     shop.read()
     with psycopg.connect(shop.url) as slow:

@@ -30,6 +30,7 @@ def erp_database(warehouse: Warehouse) -> dg.MaterializeResult:
         settings.data_dir,
         overlap=timedelta(minutes=settings.erp_overlap_minutes),
         timeout=timedelta(seconds=settings.erp_timeout_seconds),
+        maximum_gone_share=settings.erp_maximum_gone_share,
     )
     rows = "\n".join(
         f"| {one.table} | {one.rows_read:,} | {one.rows_landed:,} | {one.rows_deleted:,} |"

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -20,17 +20,14 @@ from adbc_driver_manager import Error as DatabaseError
 from adbc_driver_postgresql import dbapi
 
 from sources.contract import SourceError, Table
+from sources.erp_database.compare import MAPPING, NAME, Landed
 from sources.erp_database.mapping import Mapping, mappings
-from sources.sql import file_literal, literal, name, parquet
 from sources.store import Store, commit, make_folder, temporary
 
 _log = logging.getLogger(__name__)
 
 # In a table's landing folder: what comes from here.
 OWN_FOLDER = "database"
-_NAME = "%Y-%m-%dT%H-%M-%S.%fZ"
-_MAPPING = "perennial.mapping"
-_COLUMNS = "format parquet, compression zstd"
 # A handful is no flood, however small the table is.
 _FEW_ROWS = 10
 _TRANSACTION_FAILED = "25P02"
@@ -49,34 +46,6 @@ class Collected:
     rows_read: int
     rows_landed: int
     rows_deleted: int
-
-
-@dataclass(frozen=True)
-class _Landed:
-    """What earlier reads of a table have landed."""
-
-    files: tuple[Path, ...]
-
-    @property
-    def read_at(self) -> datetime | None:
-        """The state of the ERP that the newest file has."""
-        if not self.files:
-            return None
-        return datetime.strptime(self.files[-1].stem, _NAME).replace(tzinfo=UTC)
-
-    @property
-    def mapping(self) -> str:
-        """The fingerprint of the mapping by which the newest file was read."""
-        metadata = pq.read_schema(self.files[-1]).metadata or {}
-        return str(metadata.get(_MAPPING.encode(), b""), "ascii")
-
-    def newest_rows(self, table: Table) -> str:
-        """SQL for the newest version of each row, gone ones as well."""
-        files = "[" + ", ".join(file_literal(path) for path in self.files) + "]"
-        options = "hive_partitioning = false, union_by_name = true, filename = true"
-        keys = ", ".join(map(name, table.key))
-        return f"""(select * exclude (filename) from read_parquet({files}, {options})
-            qualify row_number() over (partition by {keys} order by filename desc) = 1)"""
 
 
 def collect(
@@ -102,10 +71,10 @@ def collect(
         for mapping in wanted:
             folder = store.landed_folder(mapping.table) / OWN_FOLDER
             make_folder(folder)
-            final = folder / f"{read_at.strftime(_NAME)}.parquet"
+            final = folder / f"{read_at.strftime(NAME)}.parquet"
             news = files.enter_context(temporary(final))
             read = _Read(cursor, mapping, read_at, overlap, maximum_gone_share)
-            collected = read.into(news, _landed(folder))
+            collected = read.into(news, Landed.in_folder(mapping.table, folder))
             if collected.rows_landed:
                 finished.append((news, final))
             found.append(collected)
@@ -119,10 +88,6 @@ def collect(
     return found
 
 
-def _landed(folder: Path) -> _Landed:
-    return _Landed(tuple(sorted(folder.glob("[!._]*.parquet"))))
-
-
 @dataclass(frozen=True)
 class _Read:
     """One table read in the transaction of `cursor`."""
@@ -133,7 +98,7 @@ class _Read:
     overlap: timedelta
     maximum_gone_share: float
 
-    def into(self, news: Path, landed: _Landed) -> Collected:
+    def into(self, news: Path, landed: Landed) -> Collected:
         """Write what isn't in `landed` to `news`."""
         if landed.read_at and landed.read_at >= self.read_at:
             raise SourceError(
@@ -148,21 +113,22 @@ class _Read:
         with temporary(news) as fetched, temporary(news) as keys:
             rows = self._fetch(self.mapping.rows(since), fetched)
             self._fetch(self.mapping.keys(), keys)
-            with duckdb.connect() as connection:
-                connection.execute("set timezone = 'UTC'")
-                # DuckDB makes the folder when it needs it, and takes it away again.
-                spill = literal(str(news.with_suffix(".spill.tmp")))
-                connection.execute(f"set temp_directory = {spill}")
-                connection.execute(f"create view landed as from {landed.newest_rows(self._table)}")
-                connection.execute(f"create view fetched as from {parquet(fetched)}")
-                connection.execute(f"create view present as from {parquet(keys)}")
-                return Collected(self._table.full_name, rows, *self._write(connection, news))
+            found = landed.write_news(
+                fetched, keys, news, read_at=self.read_at, mapping=self.mapping.fingerprint
+            )
+        if found.gone > max(_FEW_ROWS, self.maximum_gone_share * found.before):
+            raise SourceError(
+                f"{found.gone} of {found.before} rows of {self._table.full_name} have left the "
+                "ERP: is PERENNIAL_ERP_URL the right database, and may its user read all of it? If "
+                "they are meant to be gone, set PERENNIAL_ERP_MAXIMUM_GONE_SHARE=1 for one run."
+            )
+        return Collected(self._table.full_name, rows, found.rows, found.gone)
 
     def _fetch(self, sql: str, target: Path) -> int:
         """Run a query of the ERP into a Parquet file, a batch at a time."""
         self.cursor.execute(sql)
         reader = self.cursor.fetch_record_batch()
-        schema = reader.schema.with_metadata({_MAPPING: self.mapping.fingerprint})
+        schema = reader.schema.with_metadata({MAPPING: self.mapping.fingerprint})
         rows = 0
         with pq.ParquetWriter(target, schema, compression="zstd") as writer:
             for batch in self._batches(reader):
@@ -186,46 +152,6 @@ class _Read:
                 "PERENNIAL_ERP_TIMEOUT_SECONDS."
             ) from None
 
-    def _write(self, connection: duckdb.DuckDBPyConnection, news: Path) -> tuple[int, int]:
-        """Write rows that aren't what they were, and those that are gone, marked."""
-        described = connection.execute("describe landed").fetchall()
-        landed = {str(row[0]) for row in described}
-        columns = [name(column) for column in self._table.column_names]
-        known = [
-            name(column) if column in landed else f"null as {name(column)}"
-            for column in self._table.column_names
-        ]
-        # A row that has left has changed then, wherever the contract says when.
-        gone_at = f"timestamptz {literal(self.read_at.isoformat())}"
-        gone = [
-            f"{gone_at} as {column}" if column == name("updated_at") else value
-            for column, value in zip(columns, known, strict=True)
-        ]
-        keys = ", ".join(map(name, self._table.key))
-        connection.execute(
-            f"""copy (
-                (select {", ".join(columns)}, _is_deleted from fetched
-                except select {", ".join(known)}, _is_deleted from landed)
-                union all
-                select {", ".join(gone)}, true as _is_deleted
-                from landed anti join present using ({keys}) where not _is_deleted
-            ) to {literal(str(news))} ({_COLUMNS},
-                kv_metadata {{{literal(_MAPPING)}: {literal(self.mapping.fingerprint)}}})"""
-        )
-        counted = connection.execute(
-            f"""select count(*), count(*) filter (_is_deleted),
-                (select count(*) from landed where not _is_deleted)
-            from {parquet(news)}"""
-        ).fetchone()
-        rows, gone_rows, known_rows = counted or (0, 0, 0)
-        if gone_rows > max(_FEW_ROWS, self.maximum_gone_share * known_rows):
-            raise SourceError(
-                f"{gone_rows} of {known_rows} rows of {self._table.full_name} have left the ERP: "
-                "is PERENNIAL_ERP_URL the right database, and may its user read all of it? If they "
-                "are meant to be gone, set PERENNIAL_ERP_MAXIMUM_GONE_SHARE=1 for one run."
-            )
-        return rows, gone_rows
-
     @property
     def _table(self) -> Table:
         return self.mapping.table
@@ -243,7 +169,7 @@ def _snapshot(url: str, timeout: timedelta) -> Iterator[tuple[dbapi.Cursor, date
             yield cursor, read_at
     except DatabaseError as error:
         raise SourceError(_explain(error)) from None
-    except (OSError, duckdb.Error) as error:
+    except (OSError, duckdb.Error, pa.ArrowException) as error:
         raise SourceError(
             f"What was read from the ERP can't be written ({type(error).__name__}), or what was "
             "landed before can't be read: check the disk and the folders landing/erp/*/database."

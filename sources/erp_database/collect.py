@@ -20,7 +20,7 @@ from adbc_driver_manager import Error as DatabaseError
 from adbc_driver_postgresql import dbapi
 
 from sources.contract import SourceError, Table
-from sources.erp_database.compare import MAPPING, NAME, Landed
+from sources.erp_database.compare import MAPPING, NAME, READ_AT, Landed, check_keys
 from sources.erp_database.mapping import Mapping, mappings
 from sources.store import Store, commit, make_folder, temporary
 
@@ -107,12 +107,16 @@ class _Read:
             )
         if not landed.files:
             rows = self._fetch(self.mapping.rows(None), news)
+            check_keys(self._table, news)
             return Collected(self._table.full_name, rows, rows, 0)
         same_mapping = landed.mapping == self.mapping.fingerprint
         since = landed.read_at - self.overlap if landed.read_at and same_mapping else None
         with temporary(news) as fetched, temporary(news) as keys:
-            rows = self._fetch(self.mapping.rows(since), fetched)
             self._fetch(self.mapping.keys(), keys)
+            check_keys(self._table, keys)
+            rows = self._fetch(self.mapping.rows(since), fetched)
+            if since and landed.lacks(fetched, keys):
+                rows = self._fetch(self.mapping.rows(None), fetched)
             found = landed.write_news(
                 fetched, keys, news, read_at=self.read_at, mapping=self.mapping.fingerprint
             )
@@ -128,7 +132,9 @@ class _Read:
         """Run a query of the ERP into a Parquet file, a batch at a time."""
         self.cursor.execute(sql)
         reader = self.cursor.fetch_record_batch()
-        schema = reader.schema.with_metadata({MAPPING: self.mapping.fingerprint})
+        # The time as well: the loader takes equal bytes for one content.
+        known = {MAPPING: self.mapping.fingerprint, READ_AT: str(self.read_at)}
+        schema = reader.schema.with_metadata(known)
         rows = 0
         with pq.ParquetWriter(target, schema, compression="zstd") as writer:
             for batch in self._batches(reader):
@@ -163,6 +169,7 @@ def _snapshot(url: str, timeout: timedelta) -> Iterator[tuple[dbapi.Cursor, date
     try:
         with dbapi.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute(f"set statement_timeout = {timeout // timedelta(milliseconds=1)}")
+            cursor.execute("set client_encoding = 'UTF8'")
             cursor.execute("begin isolation level repeatable read read only")
             cursor.execute("select now()")
             ((read_at,),) = cursor.fetchall()

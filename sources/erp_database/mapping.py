@@ -36,14 +36,15 @@ class Mapping:
     def rows(self, since: datetime | None) -> str:
         """SQL for PostgreSQL: the rows changed at or after `since`, or all."""
         columns = ", ".join(_typed(column) for column in self.table.columns)
-        changed = f" where _changed_at >= timestamptz '{since.isoformat()}'" if since else ""
-        return f"select {columns}, false as _is_deleted from ({self.query}) as mapped{changed}"
+        changed = f"_changed_at >= timestamptz '{since.isoformat()}'" if since else "true"
+        return f"""select {columns}, false as _is_deleted from ({self.query}
+            ) as mapped where {changed} or _changed_at is null"""
 
     def keys(self) -> str:
         """SQL for PostgreSQL: the keys of all rows there are."""
         by_name = {column.name: column for column in self.table.columns}
         columns = ", ".join(_typed(by_name[key]) for key in self.table.key)
-        return f"select {columns} from ({self.query}) as mapped"
+        return f"select {columns} from ({self.query}\n) as mapped"
 
 
 def kinds() -> tuple[str, ...]:

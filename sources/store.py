@@ -35,6 +35,10 @@ class Store:
         """Where the table's files land."""
         return self.landing / table.source / table.name
 
+    def collected_folder(self, table: Table) -> Path:
+        """Where a build itself lands what it reads from the ERP's database."""
+        return self.landed_folder(table) / "database"
+
     def raw_folder(self, table: Table) -> Path:
         """Where the table's typed rows lie, one Parquet file for each landed content."""
         return self.data / "raw" / table.source / table.name

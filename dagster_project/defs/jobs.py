@@ -13,7 +13,6 @@ from dagster_project.defs.publish.published import PUBLISHED
 from dagster_project.defs.resources import BUILD_TAG
 from dagster_project.publishing.audience import BY_HAND, ON_EACH_BUILD, AudienceSpec
 from dagster_project.settings import load
-from sources.erp_database import OWN_FOLDER
 from sources.landing import landed_files
 from sources.store import Store
 
@@ -42,7 +41,7 @@ def _landing_fingerprint() -> str | None:
         return None
     seen = hashlib.sha256()
     for table in sources.tables():
-        own = store.landed_folder(table) / OWN_FOLDER
+        own = store.collected_folder(table)
         for file in landed_files(store, table):
             if file.path.is_relative_to(own):
                 continue

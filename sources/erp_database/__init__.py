@@ -5,7 +5,7 @@ query for all its rows with the contract's columns and `_changed_at`, the newest
 that the row is made of.
 """
 
-from sources.erp_database.collect import OWN_FOLDER, Collected, collect
+from sources.erp_database.collect import Collected, collect
 from sources.erp_database.mapping import kinds
 
-__all__ = ["OWN_FOLDER", "Collected", "collect", "kinds"]
+__all__ = ["Collected", "collect", "kinds"]

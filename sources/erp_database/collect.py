@@ -26,8 +26,6 @@ from sources.store import Store, commit, make_folder, temporary
 
 _log = logging.getLogger(__name__)
 
-# In a table's landing folder: what comes from here.
-OWN_FOLDER = "database"
 # A handful is no flood, however small the table is.
 _FEW_ROWS = 10
 _TRANSACTION_FAILED = "25P02"
@@ -69,7 +67,7 @@ def collect(
         finished: list[tuple[Path, Path]] = []
         found = []
         for mapping in wanted:
-            folder = store.landed_folder(mapping.table) / OWN_FOLDER
+            folder = store.collected_folder(mapping.table)
             make_folder(folder)
             final = folder / f"{read_at.strftime(NAME)}.parquet"
             news = files.enter_context(temporary(final))

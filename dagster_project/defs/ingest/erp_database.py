@@ -8,7 +8,6 @@ from dagster_project.defs.failures import in_one_line
 from dagster_project.defs.ingest.raw import BUILD, ERP_DATABASE
 from dagster_project.defs.resources import Warehouse
 from dagster_project.settings import load
-from sources.erp_database import collect
 
 
 @dg.asset(
@@ -23,6 +22,8 @@ from sources.erp_database import collect
 @in_one_line()
 def erp_database(warehouse: Warehouse) -> dg.MaterializeResult:
     """Read the ERP; when it doesn't answer, the build ends: its orders would be missing."""
+    from sources.erp_database import collect  # and with it a driver that few runs need
+
     settings = warehouse.settings
     found = collect(
         settings.erp_url.get_secret_value() if settings.erp_url else "",

@@ -109,13 +109,13 @@ class _Read:
             return Collected(self._table.full_name, rows, rows, 0)
         same_mapping = landed.mapping == self.mapping.fingerprint
         since = landed.read_at - self.overlap if landed.read_at and same_mapping else None
-        with temporary(news) as fetched, temporary(news) as keys:
+        with temporary(news) as fetched, temporary(news) as keys, landed.newest(news) as newest:
             self._fetch(self.mapping.keys(), keys)
             check_keys(self._table, keys)
             rows = self._fetch(self.mapping.rows(since), fetched)
-            if since and landed.lacks(fetched, keys):
+            if since and newest.lacks(fetched, keys):
                 rows = self._fetch(self.mapping.rows(None), fetched)
-            found = landed.write_news(
+            found = newest.write_news(
                 fetched, keys, news, read_at=self.read_at, mapping=self.mapping.fingerprint
             )
         if found.gone > max(_FEW_ROWS, self.maximum_gone_share * found.before):

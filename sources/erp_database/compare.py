@@ -58,6 +58,33 @@ class Landed:
             ) from error
         return str(metadata.get(MAPPING.encode(), b""), "ascii")
 
+    @contextmanager
+    def newest(self, beside: Path) -> "Iterator[Newest]":
+        """Open what has landed; what doesn't fit into memory goes to a folder `beside`."""
+        keys = ", ".join(map(name, self.table.key))
+        files = "[" + ", ".join(file_literal(path) for path in self.files) + "]"
+        with _connection(beside) as connection:
+            connection.execute(
+                f"""create view versions as select *, file_index as version from read_parquet(
+                    {files}, hive_partitioning = false, union_by_name = true)"""
+            )
+            # Keys and a number: whole rows are compared only where they were fetched.
+            connection.execute(
+                f"""create temp table newest as
+                select {keys}, max(version) as version,
+                    arg_max(_is_deleted, version) as is_gone
+                from versions group by {keys}"""
+            )
+            yield Newest(connection, self.table)
+
+
+@dataclass(frozen=True)
+class Newest:
+    """What has landed, in `connection`: all `versions`, and in `newest` each row's last one."""
+
+    connection: duckdb.DuckDBPyConnection
+    table: Table
+
     def lacks(self, fetched: Path, present: Path) -> bool:
         """Whether the ERP has rows that were neither landed nor fetched.
 
@@ -65,12 +92,12 @@ class Landed:
         a row wasn't the mapping's and is now.
         """
         keys = self._keys
-        with self._newest(fetched) as connection:
-            found = connection.execute(
-                f"""select count(*) from {parquet(present)}
-                anti join (from newest where not is_gone) using ({keys})
-                anti join {parquet(fetched)} using ({keys})"""
-            ).fetchone()
+        connection = self.connection
+        found = connection.execute(
+            f"""select count(*) from {parquet(present)}
+            anti join (from newest where not is_gone) using ({keys})
+            anti join {parquet(fetched)} using ({keys})"""
+        ).fetchone()
         return found is not None and found[0] > 0
 
     def write_news(
@@ -81,70 +108,50 @@ class Landed:
         `present` has the keys of all rows that the ERP has at `read_at`.
         """
         keys = self._keys
-        with self._newest(news) as connection:
-            connection.execute(
-                f"""create temp table gone as select {keys}, version from newest
-                anti join {parquet(present)} using ({keys}) where not is_gone"""
-            )
-            connection.execute(
-                f"""create temp table known as select {self._known(connection)}, _is_deleted
-                from versions semi join {parquet(fetched)} using ({keys})
-                semi join newest using ({keys}, version)"""
-            )
-            content = ", ".join(
-                name(column) for column in self.table.column_names if column != _UPDATED_AT
-            )
-            connection.execute(
-                f"""create temp table changed as select {keys} from (
-                    select {content}, _is_deleted from {parquet(fetched)}
-                    except select {content}, _is_deleted from known
-                )"""
-            )
-            now = f"timestamptz {literal(read_at.isoformat())}"
-            columns = self._dated(
-                f"greatest(fetched.{_UPDATED_AT}, known.{_UPDATED_AT})", "fetched"
-            )
-            metadata = f"{literal(MAPPING)}: {literal(mapping)}, {literal(READ_AT)}: '{read_at}'"
-            connection.execute(
-                f"""copy (
-                    select {columns}, fetched._is_deleted
-                    from {parquet(fetched)} as fetched semi join changed using ({keys})
-                    left join known using ({keys})
-                    union all
-                    select {self._dated(now, "marked")}, true as _is_deleted from (
-                        select {self._known(connection)}
-                        from versions semi join gone using ({keys}, version)
-                    ) as marked
-                ) to {literal(str(news))}
-                (format parquet, compression zstd, kv_metadata {{{metadata}}})"""
-            )
-            counted = connection.execute(
-                f"""select (select count(*) from {parquet(news)}), (select count(*) from gone),
-                    (select count(*) from newest where not is_gone)"""
-            ).fetchone()
+        connection = self.connection
+        connection.execute(
+            f"""create temp table gone as select {keys}, version from newest
+            anti join {parquet(present)} using ({keys}) where not is_gone"""
+        )
+        connection.execute(
+            f"""create temp table known as select {self._known(connection)}, _is_deleted
+            from versions semi join {parquet(fetched)} using ({keys})
+            semi join newest using ({keys}, version)"""
+        )
+        content = ", ".join(
+            name(column) for column in self.table.column_names if column != _UPDATED_AT
+        )
+        connection.execute(
+            f"""create temp table changed as select {keys} from (
+                select {content}, _is_deleted from {parquet(fetched)}
+                except select {content}, _is_deleted from known
+            )"""
+        )
+        now = f"timestamptz {literal(read_at.isoformat())}"
+        columns = self._dated(f"greatest(fetched.{_UPDATED_AT}, known.{_UPDATED_AT})", "fetched")
+        metadata = f"{literal(MAPPING)}: {literal(mapping)}, {literal(READ_AT)}: '{read_at}'"
+        connection.execute(
+            f"""copy (
+                select {columns}, fetched._is_deleted
+                from {parquet(fetched)} as fetched semi join changed using ({keys})
+                left join known using ({keys})
+                union all
+                select {self._dated(now, "marked")}, true as _is_deleted from (
+                    select {self._known(connection)}
+                    from versions semi join gone using ({keys}, version)
+                ) as marked
+            ) to {literal(str(news))}
+            (format parquet, compression zstd, kv_metadata {{{metadata}}})"""
+        )
+        counted = connection.execute(
+            f"""select (select count(*) from {parquet(news)}), (select count(*) from gone),
+                (select count(*) from newest where not is_gone)"""
+        ).fetchone()
         return News(*(counted or (0, 0, 0)))
 
     @property
     def _keys(self) -> str:
         return ", ".join(map(name, self.table.key))
-
-    @contextmanager
-    def _newest(self, beside: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open what has landed: `versions`, and in `newest` which of each row is the last."""
-        files = "[" + ", ".join(file_literal(path) for path in self.files) + "]"
-        with _connection(beside) as connection:
-            connection.execute(
-                f"""create view versions as select *, file_index as version from read_parquet(
-                    {files}, hive_partitioning = false, union_by_name = true)"""
-            )
-            # Keys and a number: whole rows are compared only where they were fetched.
-            connection.execute(
-                f"""create temp table newest as
-                select {self._keys}, max(version) as version,
-                    arg_max(_is_deleted, version) as is_gone
-                from versions group by {self._keys}"""
-            )
-            yield connection
 
     def _known(self, connection: duckdb.DuckDBPyConnection) -> str:
         """SQL for the contract's columns as they have landed; one that came later is null."""

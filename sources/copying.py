@@ -7,6 +7,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from sources.contents import Content, footer
 from sources.contract import SourceError, Table
 from sources.csv_rows import CsvSurvey, csv_file, csv_header, csv_lines, survey_csv
 from sources.json_rows import Survey, json_file, json_lines, survey
@@ -23,6 +24,7 @@ _PARQUET = "format parquet, parquet_version v2, compression zstd, compression_le
 # A row group of this size stays in the cache while it is encoded: 20 % faster than 122,880 rows.
 _GROUP_ROWS = 40_960
 _GROUP_BYTES = 256 << 20
+GROUPS = f"row_group_size {_GROUP_ROWS}, row_group_size_bytes '{_GROUP_BYTES >> 20}MB'"
 _VECTOR_ROWS = 2_048
 
 
@@ -30,12 +32,13 @@ _VECTOR_ROWS = 2_048
 class Copying:
     """One landed file on its way: where it comes from, and where its rows go.
 
-    `whole`: a sidecar vouches for the bytes, so that a missing last line end is no sign of a cut.
-    `surveyed`: what is known already of a text.
+    `content`: the hash of its bytes. `whole`: a sidecar vouches for them, so that a missing last
+    line end is no sign of a cut. `surveyed`: what is known already of a text.
     """
 
     source: Source
     stamp: Stamp
+    content: str
     raw: Path
     quarantine: Path
     whole: bool
@@ -54,8 +57,9 @@ class Copying:
         types = parquet_types(self._connection, self._table, self.source.file.path)
         reading = parquet_rows(self._table, self.source.file.path, types)
         try:
-            rows = self._copy(good_rows(self._table, reading, self.stamp), self.raw)
-            refused = self._copy(refused_rows(self._table, reading, self.stamp), self.quarantine)
+            rows = self._copy(good_rows(self._table, reading, self.stamp), self.raw, reading)
+            refused_sql = refused_rows(self._table, reading, self.stamp)
+            refused = self._copy(refused_sql, self.quarantine, reading)
         except duckdb.Error as error:
             # Was it the file, or the disk it was written to? Read it once more, writing nothing.
             try:
@@ -95,7 +99,7 @@ class Copying:
         # The order is what tells the line: it has to be kept.
         self._connection.execute("set preserve_insertion_order = true")
         try:
-            copied = self._copy(sql, self.raw, f"row_group_size {min(group, _GROUP_ROWS)}")
+            copied = self._copy(sql, self.raw, reading, group_rows=min(group, _GROUP_ROWS))
         except (duckdb.InvalidInputException, duckdb.ConversionException):
             return False
         return copied == found.rows
@@ -104,13 +108,14 @@ class Copying:
         # Order costs memory here and says nothing: every row carries its line.
         self._connection.execute("set preserve_insertion_order = false")
         rows = self.source.rows(whole=self.whole, columns=columns)
-        good = self._copy_over(rows, good_rows(self._table, reading, self.stamp), self.raw)
+        sql = good_rows(self._table, reading, self.stamp)
+        good = self._copy_over(rows, sql, self.raw, reading)
         if good == rows.count:
             return good, 0
         wanted = self._lines_without(self.raw, rows.next_line)
         again = self.source.rows(whole=self.whole, columns=columns, wanted=wanted)
         sql = refused_rows(self._table, reading, self.stamp)
-        refused = self._copy_over(again, sql, self.quarantine)
+        refused = self._copy_over(again, sql, self.quarantine, reading)
         if good + refused != rows.count:
             raise SourceError(
                 f"{self.source.file.name}: of {rows.count} rows {good} were kept and {refused} "
@@ -126,13 +131,20 @@ class Copying:
             wanted[batch.column(0).to_numpy()] = False
         return wanted
 
-    def _copy_over(self, rows: Rows, sql: str, target: Path) -> int:
-        group = f"row_group_size {_GROUP_ROWS}, row_group_size_bytes '{_GROUP_BYTES >> 20}MB'"
-        return int(self.source.over(rows, _copy_sql(sql, target, group))[0])
+    def _copy_over(self, rows: Rows, sql: str, target: Path, reading: Reading) -> int:
+        options = f"{GROUPS}, {self._footer(reading)}"
+        return int(self.source.over(rows, copy_sql(sql, target, options))[0])
 
-    def _copy(self, sql: str, target: Path, options: str = f"row_group_size {_GROUP_ROWS}") -> int:
-        found = self._connection.execute(_copy_sql(sql, target, options)).fetchone()
+    def _copy(
+        self, sql: str, target: Path, reading: Reading, *, group_rows: int = _GROUP_ROWS
+    ) -> int:
+        options = f"row_group_size {group_rows}, {self._footer(reading)}"
+        found = self._connection.execute(copy_sql(sql, target, options)).fetchone()
         return int(found[0]) if found else 0
+
+    def _footer(self, reading: Reading) -> str:
+        file = self.source.file
+        return footer([Content(self.content, file.name, file.byte_count, reading.unknown)])
 
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -143,5 +155,6 @@ class Copying:
         return self.source.table
 
 
-def _copy_sql(sql: str, target: Path, options: str) -> str:
+def copy_sql(sql: str, target: Path, options: str) -> str:
+    """SQL that writes the rows of a query to a Parquet file."""
     return f"copy ({sql}) to {literal(str(target))} ({_PARQUET}, {options})"

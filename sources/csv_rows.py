@@ -117,6 +117,7 @@ def csv_file(table: Table, path: Path, names: list[str]) -> Reading:
         first_line=2,
         texts=_texts(table, fields),
         extra=_extra(table, fields),
+        unknown=_unknown(table, names),
     )
 
 
@@ -135,6 +136,7 @@ def csv_lines(table: Table, names: list[str]) -> Reading:
         line="_line",
         row=SOURCE_ROW,
         extra=_extra(table, fields),
+        unknown=_unknown(table, names),
         faults=(
             *ODD_ROW_FAULTS,
             Fault(
@@ -153,6 +155,10 @@ def csv_lines(table: Table, names: list[str]) -> Reading:
 
 def _texts(table: Table, fields: dict[str, str]) -> dict[str, str]:
     return {column: field for column, field in fields.items() if column in table.column_names}
+
+
+def _unknown(table: Table, names: list[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in table.column_names)
 
 
 def _extra(table: Table, fields: dict[str, str]) -> str:

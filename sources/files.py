@@ -5,7 +5,7 @@ import logging
 import os
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Literal
 
 import duckdb
 
+from sources.contents import Contents
 from sources.contract import SourceError, Table
 from sources.copying import Copying
 from sources.csv_rows import CsvSurvey, survey_csv
@@ -27,7 +28,7 @@ from sources.landing import (
     vouched,
 )
 from sources.source_file import Source
-from sources.sql import literal, name, parquet
+from sources.sql import literal, parquet
 from sources.store import Store, commit, remove, temporary
 from sources.verdict import Stamp, refused_file
 
@@ -45,19 +46,18 @@ class Outcome:
     rows: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     byte_count: int = 0
-    newest_event_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class FileLoad:
-    """The load of one landed file; `last_load`: when the table was loaded last, epoch seconds."""
+    """The load of one landed file."""
 
     connection: duckdb.DuckDBPyConnection
     store: Store
     table: Table
     file: LandedFile
     loaded_at: datetime
-    last_load: float = 0.0
+    contents: Contents
 
     def outcome(self) -> Outcome:
         """Load the file, or refuse it; a content that has been loaded is left as it is."""
@@ -71,31 +71,26 @@ class FileLoad:
                 source = Source(self.connection, self.table, self.file, stream)
                 found, digest = self._early_survey(source) or (None, content_hash(stream))
                 remove(self.store.quarantine_file(self.table, unread))
-                if self.store.raw_file(self.table, digest).exists():
+                if digest in self.contents.known:
+                    self.contents.remember(self.file, digest)
                     return Outcome("known")
                 whole = vouched(self.file, digest)
                 check_bytes(stream, self.file, whole=whole)
                 return self._load(source, found, digest, before, whole=whole)
         except (DefectiveFileError, duckdb.Error) as error:
-            if self._has_changed(before):
+            if self.has_changed(before):
                 return Outcome("changing")
             return self._refuse(digest, self._defect(error))
 
     @property
     def _stamp(self) -> Stamp:
-        return Stamp(self.file.name, self.loaded_at)
+        return Stamp.of_file(self.file.name, self.loaded_at)
 
     def _early_survey(self, source: Source) -> tuple[Survey | CsvSurvey, str] | None:
-        """Survey and content hash in one pass, for a large text that looks new.
-
-        It saves the hash a pass of its own. What came into its folder before the table's last load
-        is probably known, and then the hash alone is the quicker way to find out.
-        """
+        """Survey and content hash in one pass, for a large text: the hash needs none of its own."""
         seen = os.fstat(source.stream.fileno())
         is_text = self.file.format in ("ndjson", "csv") and not self.file.gzipped
         if not is_text or seen.st_size < _LARGE_BYTES or has_sidecar(self.file):
-            return None
-        if seen.st_ctime <= self.last_load:
             return None
         digest = hashlib.sha256()
         try:
@@ -119,19 +114,20 @@ class FileLoad:
         raw_file = self.store.raw_file(self.table, digest)
         quarantine_file = self.store.quarantine_file(self.table, digest)
         with temporary(raw_file) as raw, temporary(quarantine_file) as quarantine:
-            copying = Copying(source, self._stamp, raw, quarantine, whole, surveyed)
+            copying = Copying(source, self._stamp, digest, raw, quarantine, whole, surveyed)
             rows, refused_count = copying.run()
-            if self._has_changed(before):
+            if self.has_changed(before):
                 return Outcome("changing")
             refused = self._rules(quarantine) if refused_count else Counter[str]()
-            newest = self._newest_event_at(raw)
             # Quarantine first: once the raw file is there, nobody looks at this content again.
             if refused:
                 commit(quarantine, quarantine_file)
             else:
                 remove(quarantine_file)
             commit(raw, raw_file)
-        return Outcome("loaded", rows, refused, before.st_size, newest)
+        self.contents.known.add(digest)
+        self.contents.remember(self.file, digest)
+        return Outcome("loaded", rows, refused, before.st_size)
 
     def _refuse(self, digest: str, error: DefectiveFileError) -> Outcome:
         """Write down why the file is refused, unless that is what is written there already."""
@@ -170,16 +166,11 @@ class FileLoad:
         )
         return Counter(dict(counted.fetchall()))
 
-    def _newest_event_at(self, raw: Path) -> datetime | None:
-        if self.table.event_time is None:
-            return None
-        # The latest text is the latest time but for offsets, which a till hardly mixes.
-        newest_event = f"try_cast(max({name(self.table.event_time)}) as timestamptz)"
-        found = self.connection.execute(f"select {newest_event} from {parquet(raw)}").fetchone()
-        newest: datetime | None = found[0] if found else None
-        return newest
+    def on(self, connection: duckdb.DuckDBPyConnection) -> "FileLoad":
+        """The same load on another connection."""
+        return replace(self, connection=connection)
 
-    def _has_changed(self, before: os.stat_result | None) -> bool:
+    def has_changed(self, before: os.stat_result | None) -> bool:
         """Whether the file is another one than when it was opened: then nothing is said of it."""
         if before is None:
             return False

@@ -1,8 +1,10 @@
 """Rows of a JSON file: one pass surveys the lines, the next takes the fastest way that is safe."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -64,6 +66,14 @@ def sound_survey(rows: Rows, source: Source) -> Survey:
     return _survey(rows, source, all_json=True)
 
 
+def survey_lines(
+    ask: Callable[[str], tuple[Any, ...]], table: Table, *, escaped_nul: bool
+) -> Survey:
+    """Survey lines of any kind that `ask` runs a statement over, to be read line by line."""
+    keys, one_each, long_numbers = ask(_survey_sql(table, all_json=False))
+    return Survey(tuple(keys), one_each, False, long_numbers, escaped_nul, False, 0, 0)
+
+
 def _survey(rows: Rows, source: Source, *, all_json: bool) -> Survey:
     keys, one_each, long_numbers = source.over(rows, _survey_sql(source.table, all_json=all_json))
     return Survey(
@@ -123,6 +133,7 @@ def json_file(table: Table, path: Path, survey: Survey) -> Reading:
             if column.type == "text"
         ),
         has_json=True,
+        unknown=survey.unknown_keys,
     )
 
 
@@ -145,6 +156,7 @@ def json_lines(table: Table, survey: Survey) -> Reading:
         extra=extra,
         faults=(*ODD_ROW_FAULTS, *_row_faults(survey), *_text_faults(table)),
         has_json=True,
+        unknown=survey.unknown_keys,
     )
 
 

@@ -86,16 +86,19 @@ class Rows:
         self.has_mark = False
         self.failure: DefectiveFileError | None = None
 
+    schema = _SCHEMA
+
     def stream(self) -> object:
         """The rows as an Arrow stream of `_line`, `_odd` (0, or a key of ODD_ROWS) and `_row`.
 
         It is the bare C stream, as DuckDB imports pyarrow.dataset and pandas for a reader object,
         which takes half a second.
         """
-        reader = pa.RecordBatchReader.from_batches(_SCHEMA, self._guarded())
+        reader = pa.RecordBatchReader.from_batches(_SCHEMA, self.batches())
         return reader.__arrow_c_stream__()
 
-    def _guarded(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows as batches; a file that is broken off on the way is an error."""
         # DuckDB wraps whatever is raised here in an error of its own: keep the one that says why.
         try:
             yield from self._batches()

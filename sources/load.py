@@ -7,21 +7,25 @@ is that work is done again.
 
 import logging
 import os
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
 import duckdb
 
 from sources import tables
+from sources.compaction import compact
+from sources.contents import Contents
 from sources.contract import Table
 from sources.files import FileLoad, Outcome
 from sources.landing import LandedFile, landed_files
+from sources.small_files import FEWEST, Answers, batches, is_small, load_batch
 from sources.sql import literal, name, parquet_folder
 from sources.store import Store, commit, temporary
 from sources.verdict import empty_table
@@ -65,8 +69,6 @@ class LoadReport:
         if outcome.status == "loaded":
             self.rows_rejected += outcome.refused.total()
         self.rejected_by_rule = dict(Counter(self.rejected_by_rule) + outcome.refused)
-        times = [at for at in (self.newest_event_at, outcome.newest_event_at) if at]
-        self.newest_event_at = max(times, default=None)
 
 
 def load_table(
@@ -81,40 +83,75 @@ def load_table(
         raise ValueError("loaded_at needs a time zone")
     store = Store(data)
     landed = landed_files(store, table)
-    last_load = store.last_loaded_at(table)
     report = LoadReport(table.full_name)
-    free: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
 
-    def load(files: list[LandedFile]) -> list[Outcome]:
-        connection = free.get()
-        try:
-            return [
-                FileLoad(connection, store, table, file, loaded_at, last_load).outcome()
-                for file in files
-            ]
-        finally:
-            free.put(connection)
+    def tell(file: LandedFile, outcome: Outcome) -> None:
+        report.add(outcome)
+        if progress:
+            progress(report.files_seen, len(landed), file.name)
 
-    groups = _by_size(landed)
-    cores = os.cpu_count() or 1
-    lanes = _lanes(landed, cores)
-    with ExitStack() as connections, ThreadPoolExecutor(lanes) as pool:
-        for lane in range(lanes):
-            connection = _connection(store, table, threads=cores // lanes)
-            if lane == 0:
-                _prepare(connection, store, table)
-            free.put(connections.enter_context(connection))
-        for files, outcomes in zip(groups, pool.map(load, groups), strict=True):
-            for file, outcome in zip(files, outcomes, strict=True):
-                report.add(outcome)
-                if progress:
-                    progress(report.files_seen, len(landed), file.name)
+    with store.lock(table), _connection(store, table) as connection:
+        _prepare(connection, store, table)
+        contents = Contents(connection, store, table)
+        loads = []
+        for file in landed:
+            if contents.content_of(file):
+                tell(file, Outcome("known"))
+            else:
+                loads.append(FileLoad(connection, store, table, file, loaded_at, contents))
+        for file, outcome in _outcomes(loads):
+            tell(file, outcome)
+        contents.refresh()
+        report.newest_event_at = contents.newest_event_at()
+        compact(connection, store, table, contents)
+        contents.save(landed)
     _log.info(
         "%s: %d files, %d new, %d refused; %d rows loaded, %d refused.",
         *(report.table, report.files_seen, report.files_new, report.files_rejected),
         *(report.rows, report.rows_rejected),
     )
     return report
+
+
+def _outcomes(loads: list[FileLoad]) -> Iterator[tuple[LandedFile, Outcome]]:
+    """Load files, several at once: small ones together where they are many, the others each."""
+    if not loads:
+        return
+    small = [load for load in loads if is_small(load.file)]
+    together = small if len(small) >= FEWEST else []
+    alone = [load for load in loads if not (together and is_small(load.file))]
+    cores = os.cpu_count() or 1
+    lanes = _lanes([load.file for load in loads], cores)
+    with ExitStack() as opened, ThreadPoolExecutor(lanes) as pool:
+        free: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
+        for _ in range(lanes):
+            lane = _connection(loads[0].store, loads[0].table, threads=cores // lanes)
+            free.put(opened.enter_context(lane))
+
+        def on_a_lane(work: Callable[[duckdb.DuckDBPyConnection], Answers]) -> Answers:
+            connection = free.get()
+            try:
+                return work(connection)
+            finally:
+                free.put(connection)
+
+        under_way = deque(
+            pool.submit(on_a_lane, partial(_load_each, loads=group)) for group in _by_size(alone)
+        )
+        for batch, answers in batches(together):
+            yield from answers
+            if not batch:
+                continue
+            # Read no further ahead than there is somebody to load it.
+            while len(under_way) > lanes:
+                yield from under_way.popleft().result()
+            under_way.append(pool.submit(on_a_lane, partial(load_batch, batch=batch)))
+        for done in under_way:
+            yield from done.result()
+
+
+def _load_each(connection: duckdb.DuckDBPyConnection, loads: list[FileLoad]) -> Answers:
+    return [(load.file, load.on(connection).outcome()) for load in loads]
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
@@ -149,9 +186,12 @@ def _lanes(landed: list[LandedFile], cores: int) -> int:
     return max(1, min(_MOST_LANES, cores, sum(sizes) // max(1, *sizes)))
 
 
-def _connection(store: Store, table: Table, *, threads: int) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config={"threads": threads})
+def _connection(
+    store: Store, table: Table, *, threads: int | None = None
+) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"threads": threads} if threads else {})
     connection.execute("set timezone = 'UTC'")
+    connection.execute("set preserve_insertion_order = false")
     connection.execute(f"set temp_directory = {literal(str(store.spill_folder(table)))}")
     # Pushed down, "no rule is broken" would have every value parsed once to judge it and again to
     # write it.
@@ -159,11 +199,11 @@ def _connection(store: Store, table: Table, *, threads: int) -> duckdb.DuckDBPyC
     return connection
 
 
-def _by_size(landed: list[LandedFile]) -> list[list[LandedFile]]:
-    """The files, with those together that may be one content: the first by name is to bring it."""
-    groups: dict[int, list[LandedFile]] = {}
-    for file in landed:
-        groups.setdefault(file.byte_count, []).append(file)
+def _by_size(loads: list[FileLoad]) -> list[list[FileLoad]]:
+    """The loads, with those together that may be one content: the first by name is to bring it."""
+    groups: dict[int, list[FileLoad]] = {}
+    for load in loads:
+        groups.setdefault(load.file.byte_count, []).append(load)
     return list(groups.values())
 
 

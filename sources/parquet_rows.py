@@ -66,6 +66,7 @@ def parquet_rows(table: Table, path: Path, types: dict[str, str]) -> Reading:
                 if column not in known
             }
         ),
+        unknown=tuple(column for column in types if column not in known),
         deleted=f"coalesce({DELETED}, false)" if deletes else "false",
     )
 

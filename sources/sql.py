@@ -24,6 +24,12 @@ def parquet(path: Path, *options: str) -> str:
     return f"read_parquet({', '.join([file_literal(path), 'hive_partitioning = false', *options])})"
 
 
+def parquet_files(paths: list[Path], *options: str) -> str:
+    """SQL that reads several Parquet files."""
+    files = f"[{', '.join(map(file_literal, paths))}]"
+    return f"read_parquet({', '.join([files, 'hive_partitioning = false', *options])})"
+
+
 def parquet_folder(folder: Path, *options: str) -> str:
     """SQL that reads every Parquet file of a folder."""
     files = f"{file_literal(folder)[:-1]}/*.parquet'"

@@ -4,12 +4,14 @@ The only module of this room that joins paths: an object store needs another one
 else.
 """
 
+import fcntl
+import hashlib
 import logging
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +23,8 @@ _log = logging.getLogger(__name__)
 # hour belongs to a process that was killed.
 _ABANDONED_AFTER_SECONDS = 3600
 _TEMPORARY = ".tmp"
+# How the name of a file of raw begins that holds more than one landed content.
+MANY = "many-"
 
 
 class Store:
@@ -59,19 +63,44 @@ class Store:
         """An empty Parquet file with the contract's columns, so that a table always has a shape."""
         return self.raw_folder(table) / "_schema.parquet"
 
+    def index_file(self, table: Table) -> Path:
+        """What raw holds of each landed content: made from raw, and again where it is missing."""
+        return self.data / ".loader" / f"{table.full_name}.contents.parquet"
+
+    def seen_file(self, table: Table) -> Path:
+        """Which content each landed name had when it was last looked at."""
+        return self.data / ".loader" / f"{table.full_name}.seen.parquet"
+
+    @contextmanager
+    def lock(self, table: Table) -> Iterator[None]:
+        """Be the only process that loads the table; a killed one lets go of it."""
+        path = self.data / ".loader" / f"{table.full_name}.lock"
+        make_folder(path.parent)
+        with path.open("ab") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _log.info("Waiting for another process that loads %s.", table.full_name)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
     def spill_folder(self, table: Table) -> Path:
         """A new name for what one DuckDB instance can't keep in memory: instances can't share."""
         return self.raw_folder(table) / f".spill.{uuid.uuid4().hex}{_TEMPORARY}"
 
-    def last_loaded_at(self, table: Table) -> float:
-        """When a file of the table was last put into raw, in seconds since 1970; 0 for never."""
-        loaded = self.raw_folder(table).glob("[!_.]*.parquet")
-        return max((path.stat().st_mtime for path in loaded), default=0.0)
+    def raw_files(self, table: Table) -> list[Path]:
+        """Every file of raw that holds rows, in the order of their names."""
+        return sorted(self.raw_folder(table).glob("[!_.]*.parquet"))
 
     def prepare(self, table: Table) -> None:
         """Make the table's folders and clear away what killed loads left in them."""
         make_folder(self.raw_folder(table))
         make_folder(self.quarantine_folder(table))
+
+
+def many(contents: Iterable[str]) -> str:
+    """The name, instead of a content's hash, of a file of raw that is made of several contents."""
+    return MANY + hashlib.sha256("\n".join(sorted(contents)).encode()).hexdigest()
 
 
 def make_folder(folder: Path) -> None:

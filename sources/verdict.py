@@ -37,7 +37,8 @@ class Reading:
     contract doesn't know. `first_line`: the first row's line, where a row's place tells its own.
     `faults`: what only this format can break, over the relation's columns. `has_json`: the texts of
     objects are of type JSON already, so parsed once and not again. `deleted`: SQL for whether the
-    row says that it has left its source.
+    row says that it has left its source. `unknown`: names in the file that the contract doesn't
+    know.
     """
 
     relation: str
@@ -49,14 +50,24 @@ class Reading:
     faults: tuple[Fault, ...] = ()
     has_json: bool = False
     deleted: str = "false"
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What every row of one load is marked with."""
+    """What every row of one load is marked with; SQL, over the relation's columns where it varies.
+
+    `content`: the hash of the bytes that the row landed in; null where raw's file is named by it.
+    """
 
     landed_file: str
     loaded_at: datetime
+    content: str = "null"
+
+    @classmethod
+    def of_file(cls, landed_file: str, loaded_at: datetime) -> "Stamp":
+        """The mark of all rows of one file."""
+        return cls(literal(landed_file), loaded_at)
 
     @property
     def loaded_at_sql(self) -> str:
@@ -70,11 +81,11 @@ def good_rows(table: Table, reading: Reading, stamp: Stamp, *, all_or_none: bool
     if all_or_none:
         kept = f"case when {kept} then true else error('a row is refused') end"
     columns = ", ".join(name(column.name) for column in table.columns)
-    return f"""{_judged(table, reading)}
+    return f"""{_judged(table, reading, stamp)}
         select {columns}, cast(_extra as json) as _extra, cast(_line as bigint) as _line,
             cast({reading.first_line or "null"} as bigint) as _first_line,
-            {literal(stamp.landed_file)} as _landed_file, {stamp.loaded_at_sql} as _loaded_at,
-            _is_deleted
+            _landed_file, {stamp.loaded_at_sql} as _loaded_at, _is_deleted,
+            cast(_content as varchar) as _content
         from judged where {kept}"""
 
 
@@ -83,8 +94,8 @@ def refused_rows(table: Table, reading: Reading, stamp: Stamp) -> str:
     faults = _faults(table, reading)
     rules = ", ".join(literal(fault.rule) for fault in faults)
     messages = ", ".join(literal(fault.message) for fault in faults)
-    return f"""{_judged(table, reading)}
-        select {literal(stamp.landed_file)} as landed_file, cast(_line as bigint) as line,
+    return f"""{_judged(table, reading, stamp)}
+        select _landed_file as landed_file, cast(_line as bigint) as line,
             ([{rules}])[_fault] as rule, ([{messages}])[_fault] as message,
             cast(_source_row as varchar) as "row", {stamp.loaded_at_sql} as loaded_at
         from judged where _fault is not null"""
@@ -92,7 +103,7 @@ def refused_rows(table: Table, reading: Reading, stamp: Stamp) -> str:
 
 def refused_file(rule: str, message: str, stamp: Stamp) -> str:
     """SQL for the one row that quarantine keeps of a file refused whole."""
-    return f"""select {literal(stamp.landed_file)} as landed_file, cast(null as bigint) as line,
+    return f"""select {stamp.landed_file} as landed_file, cast(null as bigint) as line,
         {literal(rule)} as rule, {literal("the file " + message)} as message,
         cast(null as varchar) as "row", {stamp.loaded_at_sql} as loaded_at"""
 
@@ -103,7 +114,7 @@ def empty_table(table: Table) -> str:
     return f"""select {columns}, cast(null as json) as _extra, cast(null as bigint) as _line,
         cast(null as bigint) as _first_line,
         cast(null as varchar) as _landed_file, cast(null as timestamptz) as _loaded_at,
-        cast(null as boolean) as _is_deleted
+        cast(null as boolean) as _is_deleted, cast(null as varchar) as _content
         limit 0"""
 
 
@@ -116,7 +127,7 @@ def _own_name(column: Column) -> str:
     return name(f"_own_{column.name}") if column.otherwise else name(column.name)
 
 
-def _judged(table: Table, reading: Reading) -> str:
+def _judged(table: Table, reading: Reading, stamp: Stamp) -> str:
     texts = ",\n".join(f"{_text(c, reading)} as {_text_name(c)}" for c in table.columns)
     values = ",\n".join(
         f"{typed(c, _text_name(c), parsed=reading.has_json)} as {_own_name(c)}"
@@ -128,7 +139,8 @@ def _judged(table: Table, reading: Reading) -> str:
         if c.otherwise
     )
     return f"""with texts as (
-            select {reading.line} as _line, {reading.row} as _source_row,
+            select {stamp.landed_file} as _landed_file, {stamp.content} as _content,
+                {reading.line} as _line, {reading.row} as _source_row,
                 {reading.extra} as _extra, {reading.deleted} as _is_deleted,
                 {cases([fault.sql for fault in reading.faults])} as _format_fault,
                 {texts}

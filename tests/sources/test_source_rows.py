@@ -284,11 +284,16 @@ def _csv_of_chance(seed: int) -> bytes:
     return (mark + ends.join(lines)).encode("utf-8", "surrogateescape")
 
 
-def test_both_ways_through_a_csv_lead_to_the_same_rows(
+def test_every_way_through_a_csv_leads_to_the_same_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
-    for way in ("in one", "by line"):
+    monkeypatch.setattr("sources.compaction._MOST_SMALL", 1_000)
+    for way in ("in one", "by line", "together", "made one"):
+        monkeypatch.setattr("sources.load.FEWEST", 1_000 if way in ("in one", "by line") else 2)
+        if way == "made one":
+            monkeypatch.setattr("sources.load.FEWEST", 1_000)
+            monkeypatch.setattr("sources.compaction._MOST_SMALL", 2)
         world = World(tmp_path / way)
         for seed in range(150):
             world.land(RECEIPTS, f"{seed}.csv", _csv_of_chance(seed))
@@ -301,7 +306,9 @@ def test_both_ways_through_a_csv_lead_to_the_same_rows(
             ways = f"select count(distinct _landed_file) from '{whole}' where _first_line = 2"
             in_one = connection.execute(ways).fetchall()[0][0]
         assert (in_one > 30) == (way == "in one")
-    assert found[0] == found[1]
+        files = len(list((world.data / "raw" / "pos" / "receipt_lines").glob("[!_]*.parquet")))
+        assert (files > 100) == (way in ("in one", "by line"))
+    assert found[0] == found[1] == found[2] == found[3]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,209 @@
+"""Many small files loaded together: a statement for each would take longer than all their rows.
+
+A collector may land a file a minute. Each file is read, recognised and refused by itself; the rows
+of those that are sound become one file of raw, where every row names its own file and content.
+"""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from sources.contents import Content, footer
+from sources.copying import GROUPS, copy_sql
+from sources.csv_rows import csv_header, csv_lines
+from sources.files import FileLoad, Outcome
+from sources.json_rows import json_lines, survey_lines
+from sources.landing import (
+    DefectiveFileError,
+    LandedFile,
+    check_bytes,
+    content_hash,
+    opened,
+    read_text,
+    vouched,
+)
+from sources.lines import MAX_ROW_BYTES, Rows
+from sources.source_file import Source
+from sources.sql import parquet
+from sources.store import commit, many, temporary
+from sources.verdict import Reading, Stamp, good_rows, refused_rows
+
+_log = logging.getLogger(__name__)
+
+SMALL_BYTES = 1 << 20
+# Fewer are quicker one by one, and then every landed file has its own in raw.
+FEWEST = 16
+_MOST_BYTES, _MOST_FILES = 64 << 20, 5_000
+
+
+@dataclass(frozen=True)
+class _Small:
+    """One file that was read: its content's hash, its rows, of a CSV the names of its header."""
+
+    load: FileLoad
+    content: str
+    rows: list[pa.RecordBatch]
+    names: tuple[str, ...] | None
+    has_escaped_nul: bool
+
+    @property
+    def row_count(self) -> int:
+        return sum(batch.num_rows for batch in self.rows)
+
+
+Answers = list[tuple[LandedFile, Outcome]]
+Batch = list[_Small]
+
+
+def is_small(file: LandedFile) -> bool:
+    """Whether a file is better loaded together with others."""
+    return file.byte_count <= SMALL_BYTES and file.format in ("ndjson", "csv")
+
+
+def batches(loads: list[FileLoad]) -> Iterator[tuple[Batch, Answers]]:
+    """Read small files in their order: those to be loaded together, and what became of others."""
+    waiting: dict[tuple[str, ...] | None, Batch] = {}
+    answers: Answers = []
+    byte_count = file_count = 0
+    for load in loads:
+        found = _read(load)
+        if isinstance(found, Outcome):
+            answers.append((load.file, found))
+            continue
+        waiting.setdefault(found.names, []).append(found)
+        byte_count += load.file.byte_count
+        file_count += 1
+        if byte_count > _MOST_BYTES or file_count >= _MOST_FILES:
+            yield from _each(waiting, answers)
+            waiting, answers, byte_count, file_count = {}, [], 0, 0
+    yield from _each(waiting, answers)
+
+
+def _each(
+    waiting: dict[tuple[str, ...] | None, Batch], answers: Answers
+) -> Iterator[tuple[Batch, Answers]]:
+    """Files with one header are one batch."""
+    yield [], answers
+    yield from ((batch, []) for batch in waiting.values())
+
+
+def _read(load: FileLoad) -> _Small | Outcome:
+    """Read a file, or say what became of it; one with a defect is left to a load of its own."""
+    names: list[str] | None = None
+    try:
+        with opened(load.store, load.file) as stream:
+            before = os.fstat(stream.fileno())
+            content = content_hash(stream)
+            if content in load.contents.known:
+                load.contents.remember(load.file, content)
+                return Outcome("known")
+            whole = vouched(load.file, content)
+            check_bytes(stream, load.file, whole=whole)
+            source = Source(load.connection, load.table, load.file, stream)
+            if load.file.format == "csv":
+                names = csv_header(load.table, read_text(source.text(), MAX_ROW_BYTES, line=True))
+            rows = source.rows(whole=whole, columns=len(names) if names else None)
+            found = list(rows.batches())
+    except DefectiveFileError:
+        return load.outcome()
+    if load.has_changed(before):
+        return Outcome("changing")
+    load.contents.known.add(content)
+    header = tuple(names) if names else None
+    return _Small(load, content, found, header, rows.has_escaped_nul)
+
+
+def load_batch(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Answers:
+    """Load the rows of many files into one of raw; where that fails, each file on its own."""
+    try:
+        return _load(connection, batch)
+    except duckdb.Error:
+        _log.info("%d small files are loaded one by one.", len(batch))
+        for small in batch:
+            small.load.contents.known.discard(small.content)
+        return [(small.load.file, small.load.on(connection).outcome()) for small in batch]
+
+
+def _load(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Answers:
+    first = batch[0].load
+    store, table = first.store, first.table
+    lines = _Lines(connection, batch)
+    reading = _reading(lines, batch)
+    # Which of the files has the columns that aren't known is for their rows to tell.
+    unknown = None if reading.unknown else ()
+    contents = [
+        Content(small.content, small.load.file.name, small.load.file.byte_count, unknown)
+        for small in batch
+    ]
+    options = f"{GROUPS}, {footer(contents)}"
+    stamp = Stamp("_name", first.loaded_at, "_digest")
+    name = many(small.content for small in batch)
+    raw_file, quarantine_file = store.raw_file(table, name), store.quarantine_file(table, name)
+    connection.execute("set preserve_insertion_order = false")
+    with temporary(raw_file) as raw, temporary(quarantine_file) as quarantine:
+        (good,) = lines.ask(copy_sql(good_rows(table, reading, stamp), raw, options))
+        refused: dict[str, Counter[str]] = {}
+        if good < lines.count:
+            lines.ask(copy_sql(refused_rows(table, reading, stamp), quarantine, options))
+            refused = _by_file(connection, quarantine)
+            commit(quarantine, quarantine_file)
+        commit(raw, raw_file)
+    answers = []
+    for small in batch:
+        load, counted = small.load, refused.get(small.load.file.name, Counter())
+        load.contents.remember(load.file, small.content)
+        rows = small.row_count - counted.total()
+        answers.append((load.file, Outcome("loaded", rows, counted, load.file.byte_count)))
+    return answers
+
+
+class _Lines:
+    """The rows of many files as `lines`, each with the name and the content of its file."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+        counts = [small.row_count for small in batch]
+        places = pa.array(np.repeat(np.arange(len(batch), dtype=np.int32), counts))
+        rows = pa.Table.from_batches(
+            [rows for small in batch for rows in small.rows], schema=Rows.schema
+        ).combine_chunks()
+        names = pa.array([small.load.file.name for small in batch])
+        contents = pa.array([small.content for small in batch])
+        self._connection = connection
+        self._rows = rows.append_column(
+            "_name", pa.DictionaryArray.from_arrays(places, names)
+        ).append_column("_digest", pa.DictionaryArray.from_arrays(places, contents))
+        self.count = len(self._rows)
+
+    def ask(self, sql: str) -> tuple[Any, ...]:
+        """Run a statement over the rows, and give the one row it answers."""
+        # The bare stream, as in Rows.stream.
+        stream = pa.RecordBatchReader.from_batches(self._rows.schema, self._rows.to_batches())
+        self._connection.register("lines", stream.__arrow_c_stream__())
+        try:
+            return self._connection.execute(sql).fetchone() or ()
+        finally:
+            self._connection.unregister("lines")
+
+
+def _reading(lines: _Lines, batch: Batch) -> Reading:
+    table = batch[0].load.table
+    if batch[0].names:
+        return csv_lines(table, list(batch[0].names))
+    escaped_nul = any(small.has_escaped_nul for small in batch)
+    return json_lines(table, survey_lines(lines.ask, table, escaped_nul=escaped_nul))
+
+
+def _by_file(connection: duckdb.DuckDBPyConnection, quarantine: Path) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = {}
+    sql = f"select landed_file, rule, count(*) from {parquet(quarantine)} group by all"
+    for file, rule, count in connection.execute(sql).fetchall():
+        found.setdefault(file, Counter())[rule] = count
+    return found

@@ -17,6 +17,7 @@ import typer
 
 from dagster_project import console, demo, settings, views
 from dagster_project.errors import PerennialError
+from sources import find_table
 from sources.contract import SourceError
 from sources.landing import require_landing
 from sources.store import Store
@@ -82,7 +83,7 @@ def run_demo(
     demo.require_empty(chosen.data_dir)
     as_of = chosen.as_of or datetime.now(UTC).replace(microsecond=0)
     _write_sample(chosen.data_dir, customers, seed, as_of, None, 0.0)
-    _build(chosen, as_of, full_refresh=False)
+    _build(chosen, as_of)
     with demo.receiver() as received:
         failed = _deliver(chosen, None, None, approve=False)
     views.summary(chosen)
@@ -118,14 +119,25 @@ def run(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Build warehouse.duckdb anew from raw.")
     ] = False,
+    reprocess: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE.TABLE",
+            help="Load the table anew from landing, by today's rules; may be given again.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Landing to published, once. Ends non-zero, with nothing published, when a gate closed.
 
-    Example: perennial run --as-of 2026-11-01
+    Examples: perennial run --as-of 2026-11-01
+
+    perennial run --reprocess pos.receipt_lines
     """
     chosen = settings.load()
-    result = _build(chosen, _utc(as_of), full_refresh=full_refresh, quiet=as_json)
+    result = _build(
+        chosen, _utc(as_of), full_refresh=full_refresh, reprocess=reprocess or [], quiet=as_json
+    )
     if as_json:
         console.document(views.run_document(chosen, result))
     else:
@@ -271,8 +283,14 @@ def _write_sample(
 
 
 def _build(
-    chosen: settings.Settings, as_of: datetime | None, *, full_refresh: bool, quiet: bool = False
+    chosen: settings.Settings,
+    as_of: datetime | None,
+    *,
+    full_refresh: bool = False,
+    reprocess: Sequence[str] = (),
+    quiet: bool = False,
 ) -> "RunResult":
+    anew = [find_table(name).full_name for name in reprocess]
     # Before anything is made in a directory that was mistyped.
     if chosen.data_dir.exists():
         _require_writable(chosen.data_dir)
@@ -282,7 +300,9 @@ def _build(
 
     if full_refresh:
         chosen.warehouse.unlink(missing_ok=True)
-    config = {"meta__build": {"config": {"as_of": as_of.isoformat()}}} if as_of else {}
+    config: dict[str, Any] = {f"raw__{name}": {"config": {"reprocess": True}} for name in anew}
+    if as_of:
+        config["meta__build"] = {"config": {"as_of": as_of.isoformat()}}
     with console.Progress(quiet=quiet).shown() as progress:
         result = execute("build", chosen, config=config, on_event=views.follow(progress))
     _require_success(result, "Nothing was published; what was published before stays.")

@@ -26,6 +26,8 @@ def follow(progress: console.Progress) -> "Callable[[DagsterEvent], None]":
             progress.step(*_stage_and_step(event.step_key))
         elif event.is_step_materialization and event.asset_key:
             progress.count("tables")
+            if made := event.step_materialization_data.materialization.metadata.get("made anew"):
+                progress.note(f"  {event.asset_key.path[-1]} was made anew: {made.value}")
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             check = event.asset_check_evaluation_data
             progress.count("checks passed" if check.passed else "[red]checks failed[/red]")

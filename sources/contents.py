@@ -79,13 +79,17 @@ def footer(contents: Iterable[Content], *, replaces: Iterable[str] = ()) -> str:
 
 
 class Contents:
-    """The index of a table's raw folder, for the one process that holds the table's lock."""
+    """The index of a table's raw folder, for the one process that holds the table's lock.
+
+    `met`: contents that were read in the landing zone, whatever became of them.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, store: Store, table: Table) -> None:
         self._connection = connection
         self._store = store
         self._table = table
         self._seen = _seen(store.seen_file(table))
+        self.met: set[str] = set()
         self.index = INDEX.empty_table()
         self.refresh()
         self._before = self.known.copy()

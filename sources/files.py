@@ -71,6 +71,7 @@ class FileLoad:
                 source = Source(self.connection, self.table, self.file, stream)
                 found, digest = self._early_survey(source) or (None, content_hash(stream))
                 remove(self.store.quarantine_file(self.table, unread))
+                self.contents.met.add(digest)
                 if digest in self.contents.known:
                     self.contents.remember(self.file, digest)
                     return Outcome("known")

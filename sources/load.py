@@ -19,12 +19,13 @@ from queue import SimpleQueue
 
 import duckdb
 
-from sources import tables
+from sources import reprocess, tables
 from sources.compaction import compact
 from sources.contents import Contents
 from sources.contract import Table
 from sources.files import FileLoad, Outcome
 from sources.landing import LandedFile, landed_files
+from sources.reprocess import Reprocessed
 from sources.small_files import FEWEST, Answers, batches, is_small, load_batch
 from sources.sql import literal, name, parquet_folder
 from sources.store import Store, commit, temporary
@@ -57,6 +58,7 @@ class LoadReport:
     rejected_by_rule: dict[str, int] = field(default_factory=dict)
     bytes_read: int = 0
     newest_event_at: datetime | None = None
+    reprocessed: Reprocessed | None = None
 
     def add(self, outcome: Outcome) -> None:
         """Count one file in."""
@@ -72,9 +74,14 @@ class LoadReport:
 
 
 def load_table(
-    table: Table, data: Path, *, loaded_at: datetime, progress: Progress | None = None
+    table: Table,
+    data: Path,
+    *,
+    loaded_at: datetime,
+    progress: Progress | None = None,
+    anew: bool = False,
 ) -> LoadReport:
-    """Load what has landed for a table and isn't in raw yet.
+    """Load what has landed for a table and isn't in raw yet; `anew`: everything, by today's rules.
 
     Raises SourceError, one line that says what to do, where there is no landing folder or the data
     directory can't be written. `loaded_at` (with a time zone) marks every row of this load.
@@ -91,19 +98,24 @@ def load_table(
             progress(report.files_seen, len(landed), file.name)
 
     with store.lock(table), _connection(store, table) as connection:
-        _prepare(connection, store, table)
-        contents = Contents(connection, store, table)
+        reprocess.begin(store, table)
+        target = store.beside() if anew else store
+        for each in {store, target}:
+            _prepare(connection, each, table)
+        contents = Contents(connection, target, table)
         loads = []
         for file in landed:
             if contents.content_of(file):
                 tell(file, Outcome("known"))
             else:
-                loads.append(FileLoad(connection, store, table, file, loaded_at, contents))
+                loads.append(FileLoad(connection, target, table, file, loaded_at, contents))
         for file, outcome in _outcomes(loads):
             tell(file, outcome)
         contents.refresh()
         report.newest_event_at = contents.newest_event_at()
-        compact(connection, store, table, contents)
+        compact(connection, target, table, contents)
+        if anew:
+            report.reprocessed = reprocess.finish(connection, store, table, contents)
         contents.save(landed)
     _log.info(
         "%s: %d files, %d new, %d refused; %d rows loaded, %d refused.",

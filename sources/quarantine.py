@@ -1,7 +1,6 @@
 """What lies in quarantine, counted: how many rows, under which rule; never a row."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 
@@ -31,9 +30,8 @@ class Stock:
         return self.loaded + self.quarantined
 
 
-def stock(connection: duckdb.DuckDBPyConnection, table: Table, data: Path) -> Stock:
+def stock(connection: duckdb.DuckDBPyConnection, table: Table, store: Store) -> Stock:
     """Count a table's rows in raw and in quarantine."""
-    store = Store(data)
     (loaded,) = connection.execute(
         f"select count(*) from {parquet_folder(store.raw_folder(table))}"
     ).fetchall()[0]

@@ -102,6 +102,7 @@ def _read(load: FileLoad) -> _Small | Outcome:
         with opened(load.store, load.file) as stream:
             before = os.fstat(stream.fileno())
             content = content_hash(stream)
+            load.contents.met.add(content)
             if content in load.contents.known:
                 load.contents.remember(load.file, content)
                 return Outcome("known")

@@ -28,12 +28,17 @@ MANY = "many-"
 
 
 class Store:
-    """The data directory. A file is named by the content it is made of, so writers never meet."""
+    """The data directory. A file is named by the content it is made of, so writers never meet.
 
-    def __init__(self, data: Path) -> None:
+    `is_anew`: the folders of raw and quarantine are those in which a table is made anew.
+    """
+
+    def __init__(self, data: Path, *, is_anew: bool = False) -> None:
         # Absolute, so that views and readers don't depend on where a process was started.
         self.data = data.absolute()
         self.landing = self.data / "landing"
+        self._is_anew = is_anew
+        self._loader = self.data / ".loader"
 
     def landed_folder(self, table: Table) -> Path:
         """Where the table's files land."""
@@ -45,11 +50,23 @@ class Store:
 
     def raw_folder(self, table: Table) -> Path:
         """Where the table's typed rows lie, one Parquet file for each landed content."""
-        return self.data / "raw" / table.source / table.name
+        return self._folder("raw", table)
 
     def quarantine_folder(self, table: Table) -> Path:
         """Where the table's refused rows and files are written down."""
-        return self.data / "quarantine" / table.source / table.name
+        return self._folder("quarantine", table)
+
+    def _folder(self, stage: str, table: Table) -> Path:
+        name = f".{table.name}.anew" if self._is_anew else table.name
+        return self.data / stage / table.source / name
+
+    def beside(self) -> "Store":
+        """The same data directory, where raw and quarantine are being made anew."""
+        return Store(self.data, is_anew=True)
+
+    def anew_marker(self, table: Table) -> Path:
+        """It exists while a table that was made anew, whole, changes places with the old one."""
+        return self._loader / f"{table.full_name}.anew"
 
     def raw_file(self, table: Table, digest: str) -> Path:
         """The typed rows of one landed content; it exists once that content has been loaded."""
@@ -65,16 +82,16 @@ class Store:
 
     def index_file(self, table: Table) -> Path:
         """What raw holds of each landed content: made from raw, and again where it is missing."""
-        return self.data / ".loader" / f"{table.full_name}.contents.parquet"
+        return self._loader / f"{table.full_name}.contents.parquet"
 
     def seen_file(self, table: Table) -> Path:
         """Which content each landed name had when it was last looked at."""
-        return self.data / ".loader" / f"{table.full_name}.seen.parquet"
+        return self._loader / f"{table.full_name}.seen.parquet"
 
     @contextmanager
     def lock(self, table: Table) -> Iterator[None]:
         """Be the only process that loads the table; a killed one lets go of it."""
-        path = self.data / ".loader" / f"{table.full_name}.lock"
+        path = self._loader / f"{table.full_name}.lock"
         make_folder(path.parent)
         with path.open("ab") as handle:
             try:
@@ -86,7 +103,7 @@ class Store:
 
     def spill_folder(self, table: Table) -> Path:
         """A new name for what one DuckDB instance can't keep in memory: instances can't share."""
-        return self.raw_folder(table) / f".spill.{uuid.uuid4().hex}{_TEMPORARY}"
+        return self._loader / f".{table.full_name}.{uuid.uuid4().hex}{_TEMPORARY}"
 
     def raw_files(self, table: Table) -> list[Path]:
         """Every file of raw that holds rows, in the order of their names."""
@@ -138,9 +155,9 @@ def temporary(final: Path) -> Iterator[Path]:
 def commit(finished: Path, final: Path) -> None:
     """Put a finished temporary file in place, in one step that survives a power cut."""
     try:
-        _sync(finished)
+        sync(finished)
         finished.replace(final)
-        _sync(final.parent)
+        sync(final.parent)
     except OSError as error:
         raise unwritable(final.parent, error) from error
 
@@ -149,10 +166,11 @@ def remove(path: Path) -> None:
     """Delete a file, if it is there, and make that survive a power cut."""
     if path.exists():
         path.unlink(missing_ok=True)
-        _sync(path.parent)
+        sync(path.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Make what was done to a file or a folder survive a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

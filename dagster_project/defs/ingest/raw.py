@@ -14,9 +14,11 @@ from dagster_project.settings import load as load_settings
 from sources import quarantine
 from sources.contract import Table
 from sources.load import LoadReport, create_views, load_table
+from sources.store import Store
 
 BUILD = dg.AssetKey(["meta", "build"])
 ERP_DATABASE = dg.AssetKey(["landing", "erp_database"])
+REPROCESSED = "made anew"
 QUARANTINE_CHECK = "few_rows_are_quarantined"
 # A handful of odd rows in a small table is no reason to stop the house.
 FEW_ROWS = 10
@@ -26,6 +28,12 @@ class BuildConfig(dg.Config):
     """What a person may choose when starting a build."""
 
     as_of: str = ""
+
+
+class LoadConfig(dg.Config):
+    """What a person may choose for one table."""
+
+    reprocess: bool = False
 
 
 @dg.asset(
@@ -88,13 +96,17 @@ def raw_asset(table: Table) -> dg.AssetsDefinition:
         ],
     )
     @in_one_line()
-    def load(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    def load(
+        context: dg.AssetExecutionContext, config: LoadConfig, warehouse: Warehouse
+    ) -> dg.MaterializeResult:
         settings = warehouse.settings
-        report = load_table(table, settings.data_dir, loaded_at=datetime.now(UTC))
+        report = load_table(
+            table, settings.data_dir, loaded_at=datetime.now(UTC), anew=config.reprocess
+        )
         for rule, count in report.rejected_by_rule.items():
             context.log.warning("%s: %s quarantined by rule %s", table.full_name, count, rule)
         with warehouse.connect() as connection:
-            stock = quarantine.stock(connection, table, settings.data_dir)
+            stock = quarantine.stock(connection, table, Store(settings.data_dir))
         share = settings.maximum_quarantined_share
         outcome = gates.GateOutcome(
             stage="raw",
@@ -125,7 +137,7 @@ def raw_asset(table: Table) -> dg.AssetsDefinition:
 
 def _metadata(report: LoadReport, stock: quarantine.Stock) -> dict[str, dg.MetadataValue]:
     """Say what lies in raw and what this load added, in counts and names of rules."""
-    newest = report.newest_event_at
+    newest, anew = report.newest_event_at, report.reprocessed
     return {
         "dagster/row_count": dg.MetadataValue.int(stock.loaded),
         "files landed": dg.MetadataValue.int(report.files_seen),
@@ -135,7 +147,9 @@ def _metadata(report: LoadReport, stock: quarantine.Stock) -> dict[str, dg.Metad
         "files refused": dg.MetadataValue.int(report.files_rejected),
         "rows in quarantine": dg.MetadataValue.int(stock.quarantined),
         "quarantine by rule": dg.MetadataValue.json(stock.by_rule),
-    } | ({"newest event of the new files": dg.MetadataValue.timestamp(newest)} if newest else {})
+        **({"newest event of the new files": dg.MetadataValue.timestamp(newest)} if newest else {}),
+        **({REPROCESSED: dg.MetadataValue.text(str(anew))} if anew else {}),
+    }
 
 
 @dg.definitions

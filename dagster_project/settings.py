@@ -117,6 +117,17 @@ class Settings(BaseSettings):
             description="Share of a raw table's rows in quarantine that closes its gate.",
         ),
     ] = 0.1
+    volume_warning_factor: Annotated[
+        float,
+        Field(
+            ge=1,
+            description="A new file with so many times the rows of those before it, or so many "
+            "times fewer, is a warning.",
+        ),
+    ] = 5
+    volume_critical_factor: Annotated[
+        float, Field(ge=1, description="So many times more or fewer rows close the gate.")
+    ] = 20
     build_schedule: Annotated[
         str, Field(description="Cron expression of the daily build, in the business time zone.")
     ] = "0 5 * * *"

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,39 @@ class Content:
     content: str
     landed_file: str
     byte_count: int
+    loaded_at: datetime
     unknown_columns: tuple[str, ...] | None = None
+
+    def said(self) -> dict[str, Any]:
+        """The content as JSON."""
+        return vars(self) | {"loaded_at": self.loaded_at.isoformat()}
+
+    @classmethod
+    def read(cls, said: dict[str, Any]) -> "Content":
+        """A content from its JSON."""
+        columns = said["unknown_columns"]
+        at = datetime.fromisoformat(said["loaded_at"])
+        known = None if columns is None else tuple(columns)
+        return cls(**said | {"loaded_at": at, "unknown_columns": known})
+
+
+@dataclass(frozen=True)
+class Held:
+    """One landed content in raw: how much it is, what of it was refused, how far it goes.
+
+    `refused`: rows in quarantine by rule. `medians`: by "column currency", of how many amounts and
+    which, signs left out.
+    """
+
+    content: str
+    landed_file: str
+    byte_count: int
+    row_count: int
+    refused: dict[str, int]
+    unknown_columns: tuple[str, ...]
+    newest_event_at: datetime | None
+    loaded_at: datetime
+    medians: dict[str, tuple[int, float]]
 
 
 def footer(contents: Iterable[Content], *, replaces: Iterable[str] = ()) -> str:
@@ -71,7 +103,7 @@ def footer(contents: Iterable[Content], *, replaces: Iterable[str] = ()) -> str:
 
     `replaces`: names of files of raw that hold the same contents, to be deleted once it is there.
     """
-    said = {CONTENTS: [vars(content) for content in contents], REPLACES: list(replaces)}
+    said = {CONTENTS: [content.said() for content in contents], REPLACES: list(replaces)}
     pairs = ", ".join(
         f"{literal(key)}: {literal(json.dumps(value))}" for key, value in said.items()
     )
@@ -130,6 +162,7 @@ class Contents:
                 row["content"],
                 row["landed_file"] or "",
                 row["byte_count"],
+                row["loaded_at"],
                 tuple(row["unknown_columns"]),
             )
             for row in held
@@ -141,6 +174,26 @@ class Contents:
         columns = (self.index.column(c).to_pylist() for c in ("content", "newest_event_at"))
         came = [at for content, at in zip(*columns, strict=True) if content not in self._before]
         return max((at for at in came if at), default=None)
+
+    def newest(self, count: int) -> list[Held]:
+        """The contents that came last, the newest at the end; before them the very first one."""
+        order = [("loaded_at", "ascending"), ("landed_file", "ascending")]
+        rows = self.index.sort_by(order)
+        rows = pa.concat_tables([rows.slice(0, 1), rows.slice(max(1, len(rows) - count))])
+        return [
+            Held(
+                content=row["content"],
+                landed_file=row["landed_file"],
+                byte_count=row["byte_count"],
+                row_count=row["row_count"],
+                refused=json.loads(row["refused"]),
+                unknown_columns=tuple(row["unknown_columns"]),
+                newest_event_at=row["newest_event_at"],
+                loaded_at=row["loaded_at"],
+                medians={of: tuple(found) for of, found in json.loads(row["medians"]).items()},
+            )
+            for row in rows.to_pylist()
+        ]
 
     def content_of(self, file: LandedFile) -> str | None:
         """The known content of a file that hasn't changed since it was read; None: look."""
@@ -167,12 +220,10 @@ class Contents:
         for file in files:
             path = self._store.raw_folder(self._table) / file
             said = pq.read_metadata(path).metadata or {}
-            contents = [
-                Content(**{**one, "unknown_columns": _columns(one["unknown_columns"])})
-                for one in json.loads(said.get(CONTENTS.encode(), b"[]"))
-            ]
+            contents = [Content.read(one) for one in json.loads(said.get(CONTENTS.encode(), b"[]"))]
             # A file of before footers is named by the one content that it holds.
-            contents = contents or [Content(path.stem, "", 0, ())]
+            since = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            contents = contents or [Content(path.stem, "", 0, since, ())]
             found[file] = contents, json.loads(said.get(REPLACES.encode(), b"[]"))
         return found
 
@@ -206,15 +257,12 @@ class Contents:
                         "raw_file": file,
                         "landed_file": said,
                         "byte_count": content.byte_count,
+                        "loaded_at": content.loaded_at,
                         "refused": json.dumps(refused.get((file, said), {})),
                         "unknown_columns": _simple(columns),
                     }
                 )
         return pa.Table.from_pylist(rows, schema=INDEX)
-
-
-def _columns(said: list[str] | None) -> tuple[str, ...] | None:
-    return None if said is None else tuple(said)
 
 
 def _simple(columns: tuple[str, ...]) -> tuple[str, ...]:
@@ -229,7 +277,7 @@ def _by_content(
     event = name(table.event_time) if table.event_time else "null"
     newest = f"try_cast(max({event}) as timestamptz)"
     counted = connection.execute(
-        f"""select {_FILE}, {_CONTENT}, any_value(_landed_file), count(*), {newest}, max(_loaded_at)
+        f"""select {_FILE}, {_CONTENT}, any_value(_landed_file), count(*), {newest}
         from {_raw(files)} group by all"""
     ).fetchall()
     found: dict[tuple[str, str], dict[str, Any]] = {
@@ -237,9 +285,8 @@ def _by_content(
             "landed_file": landed_file,
             "row_count": rows,
             "newest_event_at": event_at,
-            "loaded_at": loaded_at,
         }
-        for file, content, landed_file, rows, event_at, loaded_at in counted
+        for file, content, landed_file, rows, event_at in counted
     }
     amounts = [column.name for column in table.columns if column.type == "amount"]
     if amounts:

@@ -144,7 +144,8 @@ class Copying:
 
     def _footer(self, reading: Reading) -> str:
         file = self.source.file
-        return footer([Content(self.content, file.name, file.byte_count, reading.unknown)])
+        at, unknown = self.stamp.loaded_at, reading.unknown
+        return footer([Content(self.content, file.name, file.byte_count, at, unknown)])
 
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:

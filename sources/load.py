@@ -23,6 +23,7 @@ from sources import reprocess, tables
 from sources.compaction import compact
 from sources.contents import Contents
 from sources.contract import Table
+from sources.drift import History
 from sources.files import FileLoad, Outcome
 from sources.landing import LandedFile, landed_files
 from sources.reprocess import Reprocessed
@@ -35,6 +36,8 @@ _log = logging.getLogger(__name__)
 
 # Most files under way at once: each takes memory of its own.
 _MOST_LANES = 4
+# How many of a table's contents a report tells of: months of them, where one comes a day.
+_HISTORY = 200
 
 # Called after each file with how many are done, how many there are, and the file's name.
 Progress = Callable[[int, int, str], None]
@@ -45,7 +48,8 @@ class LoadReport:
     """What one load of a table did; counts and names of rules, never a value of a row.
 
     `files_seen` = new + rejected + known already + changing. A file that is refused whole counts
-    one under its rule in `rejected_by_rule` and nothing in `rows_rejected`.
+    one under its rule in `rejected_by_rule` and nothing in `rows_rejected`. `history`: the newest
+    contents that raw holds, this load's and earlier ones'.
     """
 
     table: str
@@ -59,6 +63,7 @@ class LoadReport:
     bytes_read: int = 0
     newest_event_at: datetime | None = None
     reprocessed: Reprocessed | None = None
+    history: History = field(default_factory=lambda: History((), (), {}))
 
     def add(self, outcome: Outcome) -> None:
         """Count one file in."""
@@ -92,8 +97,12 @@ def load_table(
     landed = landed_files(store, table)
     report = LoadReport(table.full_name)
 
+    refused: dict[str, str] = {}
+
     def tell(file: LandedFile, outcome: Outcome) -> None:
         report.add(outcome)
+        if outcome.status == "refused":
+            refused[file.name] = next(iter(outcome.refused))
         if progress:
             progress(report.files_seen, len(landed), file.name)
 
@@ -103,9 +112,11 @@ def load_table(
         for each in {store, target}:
             _prepare(connection, each, table)
         contents = Contents(connection, target, table)
+        present = set()
         loads = []
         for file in landed:
-            if contents.content_of(file):
+            if known := contents.content_of(file):
+                present.add(known)
                 tell(file, Outcome("known"))
             else:
                 loads.append(FileLoad(connection, target, table, file, loaded_at, contents))
@@ -117,6 +128,8 @@ def load_table(
         if anew:
             report.reprocessed = reprocess.finish(connection, store, table, contents)
         contents.save(landed)
+        newest = contents.newest(_HISTORY)
+        report.history = History(newest, present | contents.met, refused)
     _log.info(
         "%s: %d files, %d new, %d refused; %d rows loaded, %d refused.",
         *(report.table, report.files_seen, report.files_new, report.files_rejected),

@@ -42,7 +42,9 @@ class Reprocessed:
 
     def __str__(self) -> str:
         rules = ", ".join(f"{rule} {old:,} → {new:,}" for rule, (old, new) in self.by_rule.items())
-        kept = f"; {self.kept:,} contents that left landing stayed as they were" if self.kept else ""
+        kept = (
+            f"; {self.kept:,} contents that left landing stayed as they were" if self.kept else ""
+        )
         return (
             f"raw {self.before.loaded:,} → {self.after.loaded:,} rows, quarantine "
             f"{self.before.quarantined:,} → {self.after.quarantined:,}"

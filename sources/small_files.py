@@ -141,8 +141,9 @@ def _load(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Answers:
     # Which of the files has the columns that aren't known is for their rows to tell.
     unknown = None if reading.unknown else ()
     contents = [
-        Content(small.content, small.load.file.name, small.load.file.byte_count, unknown)
+        Content(small.content, file.name, file.byte_count, first.loaded_at, unknown)
         for small in batch
+        for file in [small.load.file]
     ]
     options = f"{GROUPS}, {footer(contents)}"
     stamp = Stamp("_name", first.loaded_at, "_digest")

@@ -25,6 +25,8 @@ _ABANDONED_AFTER_SECONDS = 3600
 _TEMPORARY = ".tmp"
 # How the name of a file of raw begins that holds more than one landed content.
 MANY = "many-"
+# The folder within a table's landing folder where a build lands what it reads from a database.
+COLLECTED = "database"
 
 
 class Store:
@@ -46,7 +48,7 @@ class Store:
 
     def collected_folder(self, table: Table) -> Path:
         """Where a build itself lands what it reads from the ERP's database."""
-        return self.landed_folder(table) / "database"
+        return self.landed_folder(table) / COLLECTED
 
     def raw_folder(self, table: Table) -> Path:
         """Where the table's typed rows lie, one Parquet file for each landed content."""

@@ -63,6 +63,10 @@ def test_an_unknown_audience_is_answered_with_those_there_are(built: House) -> N
     assert "first_purchase" in _refused(built, "publish", "--audience", "nobody")
 
 
+def test_an_unknown_table_is_answered_with_those_there_are(built: House) -> None:
+    assert "pos.receipt_lines" in _refused(built, "run", "--reprocess", "pos.receipts")
+
+
 def test_an_unknown_channel_is_answered_with_those_there_are(built: House) -> None:
     assert "webhook" in _refused(built, "publish", "--channel", "pigeon")
 

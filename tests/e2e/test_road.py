@@ -58,6 +58,14 @@ def test_a_warehouse_lost_and_a_file_sent_again_under_another_name_change_nothin
     assert _raw_files(house) == raw
 
 
+def test_a_table_made_anew_by_the_same_rules_changes_no_row(house: House) -> None:
+    before = house.content()
+    said = house.run("run", "--reprocess", "pos.receipt_lines", "--reprocess", "web_events")
+    assert said.returncode == 0, said.stderr
+    assert said.stderr.count("was made anew: raw") == 2
+    assert house.content() == before
+
+
 def test_two_channels_acknowledge_and_a_second_delivery_sends_nothing(house: House) -> None:
     with LocalReceiver(SECRET) as receiver:
         house.succeed("publish", **_webhook(receiver))

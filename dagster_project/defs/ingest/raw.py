@@ -1,12 +1,13 @@
 """Raw: one asset for each source table, filled from the files that landed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 import sources
 from dagster_project import warehouse as builds
 from dagster_project.defs.failures import in_one_line
+from dagster_project.defs.ingest import checks
 from dagster_project.defs.quality.outcomes import keep
 from dagster_project.defs.resources import Warehouse
 from dagster_project.publishing import gates
@@ -18,10 +19,8 @@ from sources.store import Store
 
 BUILD = dg.AssetKey(["meta", "build"])
 ERP_DATABASE = dg.AssetKey(["landing", "erp_database"])
-REPROCESSED = "made anew"
-QUARANTINE_CHECK = "few_rows_are_quarantined"
-# A handful of odd rows in a small table is no reason to stop the house.
-FEW_ROWS = 10
+# Files shown of a table, and from when on a lag is told in days.
+_SHOWN, _HOURS = 20, 72
 
 
 class BuildConfig(dg.Config):
@@ -85,15 +84,10 @@ def raw_asset(table: Table) -> dg.AssetsDefinition:
         kinds={"parquet", table.source},
         owners=["team:data-engineering"],
         description=table.description,
-        check_specs=[
-            dg.AssetCheckSpec(
-                name=QUARANTINE_CHECK,
-                asset=key,
-                blocking=True,
-                description="Closes when more of the table broke the contract of its source than "
-                "PERENNIAL_MAXIMUM_QUARANTINED_SHARE.",
-            )
-        ],
+        check_specs=checks.specs(key),
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=timedelta(days=2), warn_window=timedelta(hours=26)
+        ),
     )
     @in_one_line()
     def load(
@@ -107,37 +101,20 @@ def raw_asset(table: Table) -> dg.AssetsDefinition:
             context.log.warning("%s: %s quarantined by rule %s", table.full_name, count, rule)
         with warehouse.connect() as connection:
             stock = quarantine.stock(connection, table, Store(settings.data_dir))
-        share = settings.maximum_quarantined_share
-        outcome = gates.GateOutcome(
-            stage="raw",
-            asset=key.to_user_string(),
-            check_name=QUARANTINE_CHECK,
-            engine="loader",
-            severity="critical",
-            passed=stock.quarantined <= max(FEW_ROWS, share * stock.total),
-            failed_count=stock.quarantined,
-            evaluated_count=stock.total,
-            message=f"{stock.quarantined} of {stock.total} rows are in quarantine",
-        )
-        keep(warehouse, [outcome], run_id=context.run.run_id)
+        found = checks.outcomes(table, report, stock, settings)
+        keep(warehouse, found, run_id=context.run.run_id)
         return dg.MaterializeResult(
             metadata=_metadata(report, stock),
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name=QUARANTINE_CHECK,
-                    passed=outcome.passed,
-                    description=outcome.message,
-                    metadata={"by rule": dg.MetadataValue.json(stock.by_rule)},
-                )
-            ],
+            check_results=[checks.result(outcome) for outcome in found],
         )
 
     return load
 
 
 def _metadata(report: LoadReport, stock: quarantine.Stock) -> dict[str, dg.MetadataValue]:
-    """Say what lies in raw and what this load added, in counts and names of rules."""
+    """Say what lies in raw and what this load added, in counts and names of files and rules."""
     newest, anew = report.newest_event_at, report.reprocessed
+    times = [one.newest_event_at for one in report.history.held if one.newest_event_at]
     return {
         "dagster/row_count": dg.MetadataValue.int(stock.loaded),
         "files landed": dg.MetadataValue.int(report.files_seen),
@@ -147,9 +124,39 @@ def _metadata(report: LoadReport, stock: quarantine.Stock) -> dict[str, dg.Metad
         "files refused": dg.MetadataValue.int(report.files_rejected),
         "rows in quarantine": dg.MetadataValue.int(stock.quarantined),
         "quarantine by rule": dg.MetadataValue.json(stock.by_rule),
+        "newest files": dg.MetadataValue.md(_files(report)),
+        **({"newest event": dg.MetadataValue.timestamp(max(times))} if times else {}),
         **({"newest event of the new files": dg.MetadataValue.timestamp(newest)} if newest else {}),
-        **({REPROCESSED: dg.MetadataValue.text(str(anew))} if anew else {}),
+        **({"made anew": dg.MetadataValue.text(str(anew))} if anew else {}),
     }
+
+
+def _files(report: LoadReport) -> str:
+    """The newest files as a table, the newest first; the lag is from a file's event to its load."""
+    head = "| file | rows | bytes | quarantined | newest event | lag | loaded |"
+    rows = [
+        f"| {_cell(one.landed_file)} | {one.row_count:,} | {one.byte_count:,} | "
+        f"{_cell(', '.join(f'{rule} {count:,}' for rule, count in one.refused.items()))} | "
+        f"{_time(one.newest_event_at)} | {_lag(one.newest_event_at, one.loaded_at)} | "
+        f"{_time(one.loaded_at)} |"
+        for one in report.history.held[: -_SHOWN - 1 : -1]
+    ]
+    return "\n".join([head, "| --- | ---: | ---: | --- | --- | ---: | --- |", *rows])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _time(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else ""
+
+
+def _lag(event_at: datetime | None, loaded_at: datetime) -> str:
+    hours = (loaded_at - event_at) / timedelta(hours=1) if event_at else None
+    if hours is None:
+        return ""
+    return f"{hours:,.1f} h" if abs(hours) < _HOURS else f"{hours / 24:,.1f} days"
 
 
 @dg.definitions

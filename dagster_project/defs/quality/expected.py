@@ -1,6 +1,6 @@
 """What has to have been asked before anything is published."""
 
-from dagster_project.defs.ingest.raw import QUARANTINE_CHECK
+from dagster_project.defs.ingest import checks
 from dagster_project.defs.quality.gates import gated_tables
 from dagster_project.defs.transform import project
 from dagster_project.publishing.gates import GateKey
@@ -17,5 +17,5 @@ def expected_gates() -> frozenset[GateKey]:
             for key, severity in project.checks().values()
             if severity == project.CRITICAL
         }
-        | {GateKey(f"raw/{table}", QUARANTINE_CHECK) for table in tables["raw"]}
+        | {GateKey(f"raw/{table}", check) for table in tables["raw"] for check in checks.CRITICAL}
     )

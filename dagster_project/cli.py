@@ -297,6 +297,9 @@ def _build(
     require_landing(Store(chosen.data_dir))
 
     from dagster_project.defs.runs import execute
+    from sources.load import declared_formats
+
+    declared_formats(chosen.data_dir, chosen.formats_file)
 
     if full_refresh:
         chosen.warehouse.unlink(missing_ok=True)

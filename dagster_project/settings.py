@@ -47,6 +47,13 @@ class Settings(BaseSettings):
         Path,
         Field(description="The data directory: landing zone, warehouse, published file, ledger."),
     ] = Path("data")
+    formats: Annotated[
+        Path | None,
+        Field(
+            description="How landed files are written where they aren't as the contract has it "
+            "(sources/README.md). Empty: formats.toml in the data directory, if there is one."
+        ),
+    ] = None
     as_of: Annotated[
         datetime | None,
         Field(description="The logical now, ISO 8601. Empty: the wall clock when a run starts."),
@@ -164,6 +171,11 @@ class Settings(BaseSettings):
         """The data directory, absolute."""
         return self.data.expanduser().resolve()
 
+    @cached_property
+    def formats_file(self) -> Path | None:
+        """The settings file of formats, absolute; None for the one in the data directory."""
+        return self.formats.expanduser().resolve() if self.formats else None
+
     @property
     def warehouse(self) -> Path:
         """Where a run builds."""
@@ -192,6 +204,8 @@ class Settings(BaseSettings):
     def export(self) -> None:
         """Hand the absolute paths on to child processes: dbt, the UI, its code server."""
         os.environ[f"{PREFIX}DATA"] = str(self.data_dir)
+        if self.formats_file:
+            os.environ[f"{PREFIX}FORMATS"] = str(self.formats_file)
         os.environ[WAREHOUSE_VARIABLE] = str(self.warehouse)
         os.environ["DAGSTER_HOME"] = str(self.dagster_home)
         os.environ.setdefault("DO_NOT_TRACK", "1")

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from sources.contents import Content, footer
 from sources.contract import SourceError, Table
-from sources.csv_rows import CsvSurvey, csv_file, csv_header, csv_lines, survey_csv
+from sources.csv_rows import CsvSurvey, csv_file, csv_lines, survey_csv
 from sources.json_rows import Survey, json_file, json_lines, survey
-from sources.landing import DefectiveFileError, read_text
-from sources.lines import MAX_ROW_BYTES, Rows
+from sources.landing import DefectiveFileError
+from sources.lines import Rows
 from sources.parquet_rows import parquet_rows, parquet_types
 from sources.source_file import Source
 from sources.sql import literal, parquet
@@ -54,8 +54,9 @@ class Copying:
         return self._csv() if self.source.file.format == "csv" else self._json()
 
     def _parquet(self) -> tuple[int, int]:
-        types = parquet_types(self._connection, self._table, self.source.file.path)
-        reading = parquet_rows(self._table, self.source.file.path, types)
+        file = self.source.file
+        types = parquet_types(self._connection, self._table, file.path, file.declared)
+        reading = parquet_rows(self._table, file.path, types, file.declared)
         try:
             rows = self._copy(good_rows(self._table, reading, self.stamp), self.raw, reading)
             refused_sql = refused_rows(self._table, reading, self.stamp)
@@ -73,15 +74,15 @@ class Copying:
         return rows, refused
 
     def _csv(self) -> tuple[int, int]:
-        names = csv_header(self._table, read_text(self.source.text(), MAX_ROW_BYTES, line=True))
-        file = self.source.file
+        header, file = self.source.header, self.source.file
         if not file.gzipped:
             surveyed = self.surveyed
             found = surveyed if isinstance(surveyed, CsvSurvey) else survey_csv(self.source)
-            reading = csv_file(self._table, file.path, names)
-            if found.is_even(len(names)) and self._in_one(reading, found):
+            reading = csv_file(self._table, file.path, header, file.declared)
+            if found.is_even(len(header.names)) and self._in_one(reading, found):
                 return found.rows, 0
-        return self._by_line(csv_lines(self._table, names), columns=len(names))
+        reading = csv_lines(self._table, header, file.declared)
+        return self._by_line(reading, columns=len(header.names))
 
     def _json(self) -> tuple[int, int]:
         surveyed = self.surveyed

@@ -1,22 +1,22 @@
-"""Rows of a CSV file (RFC 4180: commas, double quotes, one header line)."""
+"""Rows of a CSV file (RFC 4180: delimiters, double quotes, one header line)."""
 
-import csv
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from sources.contract import Table
-from sources.landing import UTF_8_MARK, DefectiveFileError, read_text
+from sources.declared import declared_texts
+from sources.encodings import UTF_8_MARK
+from sources.formats import FileFormat
+from sources.headers import Header
+from sources.landing import read_text
 from sources.lines import BLOCK_BYTES, MAX_ROW_BYTES
 from sources.source_file import Source
 from sources.sql import file_literal, json_object, literal
 from sources.verdict import ODD_ROW_FAULTS, SOURCE_ROW, Fault, Reading
 
-# Each column is a piece of the statement that reads the file.
-_MAX_COLUMNS = 1_000
 # What DuckDB's reader and ours might take in two ways.
 _UNPLAIN = (b'"', b"\0")
 
@@ -25,12 +25,13 @@ _UNPLAIN = (b'"', b"\0")
 class CsvSurvey:
     """What one pass over the bytes of a CSV file found, so that the next need not look for it.
 
-    `rows`: lines after the header, blank ones as well. `commas`: in all lines. `longest`: bytes of
-    the longest line. `plain`: no quote and no NUL, so every comma and line end parts two fields.
+    `rows`: lines after the header, blank ones as well. `delimiters`: how many in all lines.
+    `longest`: bytes of the longest line. `plain`: no quote and no NUL, so every delimiter and line
+    end parts two fields, and UTF-8, so that DuckDB can read it.
     """
 
     rows: int
-    commas: int
+    delimiters: int
     longest: int
     plain: bool
 
@@ -38,17 +39,18 @@ class CsvSurvey:
         """Whether DuckDB's reader can be trusted with the file.
 
         It refuses a row that lacks a field, but forgives an empty one too many, which would stand
-        for a comma in another field: so the commas are counted.
+        for a delimiter in another field: so the delimiters are counted.
         """
-        parted = self.commas == (self.rows + 1) * (column_count - 1)
+        parted = self.delimiters == (self.rows + 1) * (column_count - 1)
         return self.plain and parted and self.longest <= MAX_ROW_BYTES
 
 
 def survey_csv(source: Source, digest: "hashlib._Hash | None" = None) -> CsvSurvey:
     """Survey a file whatever its lines are; `digest` is fed every byte on the way."""
+    delimiter = ord(source.header.delimiter)
     text = source.text()
-    lines = commas = longest = since_end = 0
-    plain = True
+    lines = delimiters = longest = since_end = 0
+    plain = source.is_utf8
     while block := read_text(text, BLOCK_BYTES):
         if digest:
             digest.update(block)
@@ -56,87 +58,56 @@ def survey_csv(source: Source, digest: "hashlib._Hash | None" = None) -> CsvSurv
         if not lines:  # a header and rows that were put together from two files
             plain = plain and b"\n" + UTF_8_MARK not in block
         octets = np.frombuffer(block, np.uint8)
-        commas += int(np.count_nonzero(octets == ord(",")))
+        delimiters += int(np.count_nonzero(octets == delimiter))
         ends = np.flatnonzero(octets == ord("\n")) + 1
         lengths = np.diff(ends, prepend=-since_end)
         since_end = len(block) - int(ends[-1]) if len(ends) else since_end + len(block)
         lines += len(ends)
         longest = max(longest, since_end, int(lengths.max(initial=0)))
-    return CsvSurvey(lines - 1 + bool(since_end), commas, longest, plain)
+    return CsvSurvey(lines - 1 + bool(since_end), delimiters, longest, plain)
 
 
-def csv_header(table: Table, line: bytes) -> list[str]:
-    """The names in a header line; one that can't carry the table refuses the file."""
-    if not line.endswith(b"\n"):
-        raise DefectiveFileError("file_truncated", "ends within its header: land it again")
-    try:
-        text = line.decode("utf-8-sig").rstrip("\r\n")
-        names = next(csv.reader(io.StringIO(text, newline=""), strict=True), [])
-    except UnicodeDecodeError as error:
-        raise DefectiveFileError("file_not_utf8", "isn't UTF-8: write it as UTF-8") from error
-    except csv.Error as error:
-        raise DefectiveFileError("file_header", "has a header that is no CSV row") from error
-    # Writers with an index (pandas) leave its name empty.
-    names = [written.strip() or f"column_{at}" for at, written in enumerate(names, start=1)]
-    check_names(table, names)
-    return names
-
-
-def check_names(table: Table, names: list[str]) -> None:
-    """Refuse a file that lacks a required column or names one twice."""
-    if len(names) > _MAX_COLUMNS:
-        raise DefectiveFileError("file_header", f"has more than {_MAX_COLUMNS} columns")
-    needed = ", ".join(table.needed_in_header)
-    missing = [column for column in table.needed_in_header if column not in names]
-    if missing:
-        raise DefectiveFileError(
-            "file_columns_missing",
-            f"lacks {', '.join(missing)}: {table.full_name} requires {needed}, spelled like this",
-        )
-    folded = [column.lower() for column in names]
-    twice = {column for column in folded if folded.count(column) > 1}
-    if twice:
-        known = [column for column in table.column_names if column.lower() in twice]
-        raise DefectiveFileError(
-            "file_columns_repeated",
-            f"names {', '.join(known) or 'an unknown column'} twice: keep one of each name",
-        )
-
-
-def csv_file(table: Table, path: Path, names: list[str]) -> Reading:
+def csv_file(table: Table, path: Path, header: Header, declared: FileFormat) -> Reading:
     """Rows read by DuckDB's own CSV reader: the fast way, for a file whose survey is even.
 
     A row's place in the raw file is its place in the landed one.
     """
-    fields = {column: f"_{place}" for place, column in enumerate(names, start=1)}
+    fields = {column: f"_{place}" for place, column in enumerate(header.names, start=1)}
     columns = ", ".join(f"{literal(field)}: 'VARCHAR'" for field in fields.values())
+    unknown = _unknown(table, declared, fields)
+    texts, faults = declared_texts(table, declared, _found(table, declared, fields))
     return Reading(
         relation=f"""read_csv({file_literal(path)}, auto_detect = false, header = true,
-            delim = ',', quote = '', escape = '', nullstr = '', strict_mode = true,
-            hive_partitioning = false, columns = {{{columns}}})""",
+            delim = {literal(header.delimiter)}, quote = '', escape = '', nullstr = '',
+            strict_mode = true, hive_partitioning = false, columns = {{{columns}}})""",
         first_line=2,
-        texts=_texts(table, fields),
-        extra=_extra(table, fields),
-        unknown=_unknown(table, names),
+        texts=texts,
+        extra=_extra(unknown),
+        unknown=tuple(unknown),
+        faults=faults,
     )
 
 
-def csv_lines(table: Table, names: list[str]) -> Reading:
-    """Rows from `lines`: those without a quote are parted at commas, the others by a pattern."""
+def csv_lines(table: Table, header: Header, declared: FileFormat) -> Reading:
+    """Rows from `lines`: those without a quote are parted at delimiters, others by a pattern."""
     # In ',' || row the matches leave nothing out exactly where the row is well-formed.
-    pattern = """,("(?:[^"]|"")*"|[^",]*)"""
+    mark = header.delimiter
+    pattern = f"""[{mark}]("(?:[^"]|"")*"|[^"{mark}]*)"""
+    delimiter = literal(mark)
     parted = f"""case when contains(_row, '"')
-        then regexp_extract_all(',' || {SOURCE_ROW}, {literal(pattern)}, 1)
-        else string_split({SOURCE_ROW}, ',') end"""
-    left_out = f"strlen(array_to_string(_fields, ',')) <> strlen({SOURCE_ROW})"
-    fields = {column: _field(place) for place, column in enumerate(names, start=1)}
+        then regexp_extract_all({delimiter} || {SOURCE_ROW}, {literal(pattern)}, 1)
+        else string_split({SOURCE_ROW}, {delimiter}) end"""
+    left_out = f"strlen(array_to_string(_fields, {delimiter})) <> strlen({SOURCE_ROW})"
+    fields = {column: _field(place) for place, column in enumerate(header.names, start=1)}
+    unknown = _unknown(table, declared, fields)
+    texts, faults = declared_texts(table, declared, _found(table, declared, fields))
     return Reading(
         relation=f"(select *, {parted} as _fields from lines)",
-        texts=_texts(table, fields),
+        texts=texts,
         line="_line",
         row=SOURCE_ROW,
-        extra=_extra(table, fields),
-        unknown=_unknown(table, names),
+        extra=_extra(unknown),
+        unknown=tuple(unknown),
         faults=(
             *ODD_ROW_FAULTS,
             Fault(
@@ -145,29 +116,28 @@ def csv_lines(table: Table, names: list[str]) -> Reading:
                 "the row has a quote within an unquoted field, or text after a closing quote",
             ),
             Fault(
-                f"len(_fields) <> {len(names)}",
+                f"len(_fields) <> {len(header.names)}",
                 "wrong_column_count",
-                f"the row hasn't the {len(names)} columns of the header",
+                f"the row hasn't the {len(header.names)} columns of the header",
             ),
+            *faults,
         ),
     )
 
 
-def _texts(table: Table, fields: dict[str, str]) -> dict[str, str]:
-    return {column: field for column, field in fields.items() if column in table.column_names}
+def _found(table: Table, declared: FileFormat, fields: dict[str, str]) -> dict[str, str]:
+    names = declared.names(table)
+    return {column: fields[own] for column, own in names.items() if own in fields}
 
 
-def _unknown(table: Table, names: list[str]) -> tuple[str, ...]:
-    return tuple(name for name in names if name not in table.column_names)
+def _unknown(table: Table, declared: FileFormat, fields: dict[str, str]) -> dict[str, str]:
+    known = set(declared.names(table).values())
+    return {name: field for name, field in fields.items() if name not in known}
 
 
-def _extra(table: Table, fields: dict[str, str]) -> str:
+def _extra(unknown: dict[str, str]) -> str:
     return json_object(
-        {
-            column: f"cast(to_json(nullif({field}, '')) as varchar)"
-            for column, field in fields.items()
-            if column not in table.column_names
-        }
+        {name: f"cast(to_json(nullif({field}, '')) as varchar)" for name, field in unknown.items()}
     )
 
 

@@ -40,12 +40,16 @@ _identity = attrgetter("st_ino", "st_size", "st_mtime_ns")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one landed file. `changing`: it was being written while it was read."""
+    """What became of one landed file. `changing`: it was being written while it was read.
+
+    `form`: how it is written, where that isn't as the contract has it.
+    """
 
     status: Literal["known", "loaded", "refused", "changing"]
     rows: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     byte_count: int = 0
+    form: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,8 @@ class FileLoad:
         digest = hashlib.sha256()
         try:
             check_bytes(source.stream, self.file, whole=False)
+            if not source.is_utf8:  # what is surveyed aren't the bytes that landed
+                return None
             if self.file.format == "csv":
                 return survey_csv(source, digest), digest.hexdigest()
             found = sound_survey(source.rows(whole=False, digest=digest), source)
@@ -128,7 +134,7 @@ class FileLoad:
             commit(raw, raw_file)
         self.contents.known.add(digest)
         self.contents.remember(self.file, digest)
-        return Outcome("loaded", rows, refused, before.st_size)
+        return Outcome("loaded", rows, refused, before.st_size, source.form)
 
     def _refuse(self, digest: str, error: DefectiveFileError) -> Outcome:
         """Write down why the file is refused, unless that is what is written there already."""

@@ -1,5 +1,6 @@
 """Rows of a JSON file: one pass surveys the lines, the next takes the fastest way that is safe."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Any
 import duckdb
 
 from sources.contract import Column, Table
+from sources.declared import declared_texts
+from sources.formats import FileFormat
 from sources.lines import Rows
 from sources.source_file import Source
 from sources.sql import file_literal, json_object, literal, name
@@ -24,11 +27,13 @@ _SIMPLE_KEY = re.compile("[A-Za-z_][A-Za-z0-9_]{0,62}")
 class Survey:
     """What one pass over the lines of a JSON file found, so that the next need not look for it.
 
-    `unknown_keys`: keys that the contract doesn't know, at most one more than can be columns.
-    `one_each`, `all_json`: whether every line names no key twice, and is JSON. `long_numbers`:
-    whether a number has more digits than a double holds. `plain`: no line is odd or blank.
+    `declared`: how it is written. `unknown_keys`: keys that neither this nor the contract knows, at
+    most one more than can be columns. `one_each`, `all_json`: whether every line names no key
+    twice, and is JSON. `long_numbers`: whether a number has more digits than a double holds.
+    `plain`: no line is odd or blank, and the file is UTF-8.
     """
 
+    declared: FileFormat
     unknown_keys: tuple[str, ...]
     one_each: bool
     all_json: bool
@@ -40,7 +45,7 @@ class Survey:
 
     def extra_columns(self, table: Table) -> tuple[str, ...] | None:
         """The unknown keys as columns to read; None where they are too many or too strange."""
-        names = [*table.column_names, *self.unknown_keys]
+        names = [*_keys(table, self.declared), *self.unknown_keys]
         distinct = len({key.lower() for key in names}) == len(names)
         simple = all(_SIMPLE_KEY.fullmatch(key) for key in self.unknown_keys)
         few = len(self.unknown_keys) <= _MAX_EXTRA_COLUMNS
@@ -49,7 +54,7 @@ class Survey:
     def is_clean(self, table: Table) -> bool:
         """Whether DuckDB's own reader can be trusted with the file."""
         sound = self.plain and self.all_json and self.one_each
-        exact = not (self.long_numbers or self.escaped_nul)
+        exact = not (self.long_numbers or self.escaped_nul or self.declared.has_decimal_comma)
         return sound and exact and self.extra_columns(table) is not None
 
 
@@ -67,35 +72,57 @@ def sound_survey(rows: Rows, source: Source) -> Survey:
 
 
 def survey_lines(
-    ask: Callable[[str], tuple[Any, ...]], table: Table, *, escaped_nul: bool
+    ask: Callable[[str], tuple[Any, ...]],
+    table: Table,
+    declared: FileFormat,
+    *,
+    escaped_nul: bool,
 ) -> Survey:
     """Survey lines of any kind that `ask` runs a statement over, to be read line by line."""
-    keys, one_each, long_numbers = ask(_survey_sql(table, all_json=False))
-    return Survey(tuple(keys), one_each, False, long_numbers, escaped_nul, False, 0, 0)
+    keys, one_each, long_numbers = ask(_survey_sql(table, declared, all_json=False))
+    return Survey(
+        declared=declared,
+        unknown_keys=tuple(keys),
+        one_each=one_each,
+        all_json=False,
+        long_numbers=long_numbers,
+        escaped_nul=escaped_nul,
+        plain=False,
+        rows=0,
+        longest=0,
+    )
 
 
 def _survey(rows: Rows, source: Source, *, all_json: bool) -> Survey:
-    keys, one_each, long_numbers = source.over(rows, _survey_sql(source.table, all_json=all_json))
+    declared = source.file.declared
+    sql = _survey_sql(source.table, declared, all_json=all_json)
+    keys, one_each, long_numbers = source.over(rows, sql)
     return Survey(
+        declared=declared,
         unknown_keys=tuple(keys),
         one_each=one_each,
         all_json=all_json,
         long_numbers=long_numbers,
         escaped_nul=rows.has_escaped_nul,
-        plain=not (rows.odd_count or rows.blank_count or rows.has_mark),
+        plain=source.is_utf8 and not (rows.odd_count or rows.blank_count or rows.has_mark),
         rows=rows.count,
         longest=rows.longest,
     )
 
 
-def _survey_sql(table: Table, *, all_json: bool) -> str:
+def _keys(table: Table, declared: FileFormat) -> list[str]:
+    """The keys that the contract's columns have in the file."""
+    return list(dict.fromkeys(declared.names(table).values()))
+
+
+def _survey_sql(table: Table, declared: FileFormat, *, all_json: bool) -> str:
     """SQL over `lines` for what a Survey knows of the keys and numbers.
 
     Lines are grouped by their list of keys, of which a file has a handful. `all_json`: a line that
     isn't JSON is an error, which spares the trial of every line.
     """
     keys = "json_keys(_row)" if all_json else "try(json_keys(_row))"
-    known = ", ".join(literal(column) for column in table.column_names)
+    known = ", ".join(literal(key) for key in _keys(table, declared))
     # A number of up to 15 digits survives DuckDB's JSON reader, which makes a double of it.
     amounts = any(column.type == "amount" for column in table.columns)
     long_numbers = "bool_or(regexp_matches(_row, '[0-9.]{16}'))" if amounts else "false"
@@ -120,17 +147,22 @@ def json_file(table: Table, path: Path, survey: Survey) -> Reading:
     A row's place in the raw file is then its place in the landed one.
     """
     extras = survey.extra_columns(table) or ()
-    columns = ", ".join(f"'{key}': '{kind}'" for key, kind in _json_types(table, extras).items())
+    names = survey.declared.names(table)
+    types = _json_types(table, survey.declared, extras)
+    columns = ", ".join(f"{literal(key)}: '{kind}'" for key, kind in types.items())
+    texts, _ = declared_texts(
+        table, survey.declared, {column: name(key) for column, key in names.items()}
+    )
     return Reading(
         relation=f"""read_json({file_literal(path)}, format = 'newline_delimited',
             hive_partitioning = false, columns = {{{columns}}})""",
-        texts={column: name(column) for column in table.column_names},
+        texts=texts,
         first_line=1,
         extra=json_object({key: f"cast({name(key)} as varchar)" for key in extras}),
         faults=tuple(
-            Fault(_looks_like_no_text(name(column.name)), "invalid_text", "")
+            Fault(_looks_like_no_text(name(names[column.name])), "invalid_text", "")
             for column in table.columns
-            if column.type == "text"
+            if column.type == "text" and column.name in names
         ),
         has_json=True,
         unknown=survey.unknown_keys,
@@ -140,28 +172,37 @@ def json_file(table: Table, path: Path, survey: Survey) -> Reading:
 def json_lines(table: Table, survey: Survey) -> Reading:
     """Rows read line by line from `lines`: whatever is wrong with some, the others load."""
     extras = survey.extra_columns(table)
-    types = _json_types(table, extras or ())
-    columns = ", ".join(f'"{key}": "{kind}"' for key, kind in types.items())
+    declared = survey.declared
+    names = declared.names(table)
+    types = json.dumps(_json_types(table, declared, extras or ()), ensure_ascii=False)
     if extras is None:
-        known = ", ".join(f'"{column}": null' for column in table.column_names)
-        rest = f"nullif(cast(json_merge_patch(_row, '{{{known}}}') as varchar), '{{}}')"
+        known = json.dumps(dict.fromkeys(_keys(table, declared)), ensure_ascii=False)
+        rest = f"nullif(cast(json_merge_patch(_row, {literal(known)}) as varchar), '{{}}')"
         extra = f"case when _json is not null then {rest} end"
     else:
         extra = json_object({key: f"cast(_json.{name(key)} as varchar)" for key in extras})
+    texts, faults = declared_texts(
+        table,
+        declared,
+        {c.name: _text(c, names[c.name], survey) for c in table.columns if c.name in names},
+        is_text=lambda column: _is_json_text(names[column]),
+    )
     return Reading(
-        relation=f"(select *, try(from_json(_row, '{{{columns}}}')) as _json from lines)",
-        texts={column.name: _text(column, survey) for column in table.columns},
+        relation=f"(select *, try(from_json(_row, {literal(types)})) as _json from lines)",
+        texts=texts,
         line="_line",
         row=SOURCE_ROW,
         extra=extra,
-        faults=(*ODD_ROW_FAULTS, *_row_faults(survey), *_text_faults(table)),
+        faults=(*ODD_ROW_FAULTS, *_row_faults(survey), *_text_faults(table, names), *faults),
         has_json=True,
         unknown=survey.unknown_keys,
     )
 
 
-def _json_types(table: Table, extras: tuple[str, ...]) -> dict[str, str]:
-    types = {c.name: "JSON" if c.type == "object" else "VARCHAR" for c in table.columns}
+def _json_types(table: Table, declared: FileFormat, extras: tuple[str, ...]) -> dict[str, str]:
+    objects = {column.name for column in table.columns if column.type == "object"}
+    names = declared.names(table)
+    types = {key: "JSON" if column in objects else "VARCHAR" for column, key in names.items()}
     return types | dict.fromkeys(extras, "JSON")
 
 
@@ -194,13 +235,20 @@ def _row_faults(survey: Survey) -> list[Fault]:
     return faults
 
 
-def _text_faults(table: Table) -> list[Fault]:
+def _is_json_text(key: str) -> str:
+    """SQL for whether a value is a JSON text; of a row that isn't JSON nothing is asked."""
+    path = literal(f'$."{key}"')
+    return f"case when _json is not null then json_type(_row, {path}) = 'VARCHAR' else false end"
+
+
+def _text_faults(table: Table, names: dict[str, str]) -> list[Fault]:
     """A text that isn't one: `{}`, `[]` or `false` as an id would make one person of many."""
     faults = []
     for column in table.columns:
-        if column.type == "text":
-            path = literal(f'$."{column.name}"')
-            sql = f"""case when {_looks_like_no_text(f"_json.{name(column.name)}")}
+        if column.type == "text" and column.name in names:
+            key = names[column.name]
+            path = literal(f'$."{key}"')
+            sql = f"""case when {_looks_like_no_text(f"_json.{name(key)}")}
                 then json_type(_row, {path}) <> 'VARCHAR' else false end"""
             faults.append(Fault(sql, "invalid_text", f"{column.name} isn't a text"))
     return faults
@@ -213,14 +261,15 @@ def _looks_like_no_text(text: str) -> str:
     return f"({nested} or {words})"
 
 
-def _text(column: Column, survey: Survey) -> str:
-    text = f"_json.{name(column.name)}"
+def _text(column: Column, key: str, survey: Survey) -> str:
+    text = f"_json.{name(key)}"
     if column.type != "amount" or not survey.long_numbers:
         return text
     # DuckDB's JSON reader has made a double of the number: take its digits from the line instead.
     # A quote within a string is escaped, so only a key can match; where it is a deeper key of the
     # same name the doubles differ, and then the row is refused rather than misread.
-    pattern = f'"{column.name}"\\s*:\\s*(-?[0-9.]+(?:[eE][+-]?[0-9]+)?)'
+    spellings = "|".join(re.escape(spelling) for spelling in {key, json.dumps(key)[1:-1]})
+    pattern = f'"(?:{spellings})"\\s*:\\s*(-?[0-9.]+(?:[eE][+-]?[0-9]+)?)'
     digits = f"regexp_extract(_row, {literal(pattern)}, 1)"
     same = f"try_cast({digits} as double) = try_cast({text} as double)"
     return f"""case

@@ -11,17 +11,17 @@ import re
 import stat
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, cast
 
 from sources.contract import SourceError, Table
+from sources.encodings import UTF_8, UTF_8_MARK, UTF_32, encoding_of, is_wide
+from sources.formats import AS_CONTRACTED, FileFormat, Kind
 from sources.store import Store
 
-Format = Literal["ndjson", "csv", "parquet"]
-
-_FORMATS: dict[str, Format] = {
+_FORMATS: dict[str, Kind] = {
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
     ".csv": "csv",
@@ -37,8 +37,6 @@ _KNOWN_BY_FIRST_BYTES = (
     (b"BZh", "bzip2"),
     (b"SQLite format 3", "SQLite"),
 )
-_UTF_16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
-UTF_8_MARK = b"\xef\xbb\xbf"
 HEAD_BYTES = 4096
 
 
@@ -55,13 +53,14 @@ class LandedFile:
     """One name in the landing zone.
 
     `name` is its path below landing/, always printable. `state` is another one whenever the bytes
-    are; empty where nobody can say.
+    are; empty where nobody can say. `declared`: how the files of its table are written.
     """
 
     path: Path
     name: str
     byte_count: int = 0
     state: str = ""
+    declared: FileFormat = AS_CONTRACTED
 
     @property
     def gzipped(self) -> bool:
@@ -69,15 +68,19 @@ class LandedFile:
         return self.path.suffix.lower() == ".gz"
 
     @property
-    def format(self) -> Format | None:
-        """What the name says the content is; None where it says nothing that can be read."""
+    def format(self) -> Kind | None:
+        """What the name says the content is, else what is declared; None where neither does."""
         inner = self.path.with_suffix("") if self.gzipped else self.path
-        found = _FORMATS.get(inner.suffix.lower())
+        found = _FORMATS.get(inner.suffix.lower(), self.declared.kind)
         return None if found == "parquet" and self.gzipped else found
 
 
-def landed_files(store: Store, table: Table) -> list[LandedFile]:
+def landed_files(
+    store: Store, table: Table, declared: FileFormat = AS_CONTRACTED
+) -> list[LandedFile]:
     """Every file of the table that has landed, sorted by name.
+
+    `declared`: how they are written; those that a build has read from the ERP are as contracted.
 
     What starts with a dot or an underscore or ends in .tmp or .part isn't there yet; a .sha256 is
     the word about another file. A link to a folder, and a folder that can't be read, are listed as
@@ -97,16 +100,20 @@ def landed_files(store: Store, table: Table) -> list[LandedFile]:
         found.extend(f"{here}/{name}" for name in [*links, *names] if _has_landed(name))
     # Texts rather than paths, which take four times as long: there may be 100,000.
     below = len(str(store.landing)) + 1
-    return [_landed_file(path, path[below:]) for path in sorted(found)]
+    collected = f"{store.collected_folder(table)}/"
+    return [
+        _landed_file(path, path[below:], AS_CONTRACTED if path.startswith(collected) else declared)
+        for path in sorted(found)
+    ]
 
 
-def _landed_file(path: str, name: str) -> LandedFile:
-    try:
+def _landed_file(path: str, name: str, declared: FileFormat) -> LandedFile:
+    size, state = 0, ""
+    with suppress(OSError, ValueError):
         seen = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError):
-        return LandedFile(Path(path), _printable(name))
-    state = f"{seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns} {seen.st_ino}"
-    return LandedFile(Path(path), _printable(name), seen.st_size, state)
+        size = seen.st_size
+        state = f"{size} {seen.st_mtime_ns} {seen.st_ctime_ns} {seen.st_ino}"
+    return LandedFile(Path(path), _printable(name), size, state, declared)
 
 
 def require_landing(store: Store) -> None:
@@ -222,7 +229,8 @@ def check_bytes(stream: IO[bytes], file: LandedFile, *, whole: bool) -> None:
     if file.format is None:
         raise DefectiveFileError(
             "file_format",
-            "has a name that says no format: use .ndjson, .jsonl, .csv (each also .gz) or .parquet",
+            "has a name that says no format: use .ndjson, .jsonl, .csv (each also .gz) or "
+            '.parquet, or declare in formats.toml what it is (format = "ndjson")',
         )
     if size == 0:
         raise _empty()
@@ -236,8 +244,9 @@ def check_bytes(stream: IO[bytes], file: LandedFile, *, whole: bool) -> None:
         if not head.startswith(b"\x1f\x8b"):
             raise _not_its_name(_known(head) or "something else", "gzip")
     else:
-        check_text_head(head, file)
-        if not (whole or tail.endswith(b"\n")):
+        encoding = check_text_head(head, file)
+        # In UTF-16 the last line's end is looked for when its pairs of bytes are read.
+        if not (whole or is_wide(encoding) or tail.endswith(b"\n")):
             raise cut_short()
 
 
@@ -248,23 +257,38 @@ def _check_parquet_ends(head: bytes, tail: bytes) -> None:
         raise DefectiveFileError("file_truncated", "ends before its Parquet footer: land it again")
 
 
-def check_text_head(head: bytes, file: LandedFile) -> None:
-    """Refuse a file whose first bytes aren't those of UTF-8 lines of its format."""
+def check_text_head(head: bytes, file: LandedFile) -> str:
+    """The text's encoding; refuse a file whose first bytes aren't those of lines of its format."""
     if not head:
         raise _empty()
     expected = "CSV" if file.format == "csv" else "JSON lines"
     if known := _known(head):
         raise _not_its_name(known, expected)
-    if head.startswith(_UTF_16_OR_32):
-        raise DefectiveFileError("file_not_utf8", "is UTF-16 or UTF-32: write it as UTF-8")
+    encoding = _encoding(head, file.declared)
+    if encoding != UTF_8:
+        head = head.decode(encoding, "ignore").encode(UTF_8, "ignore")
     words = head.removeprefix(UTF_8_MARK).lstrip().lower()
     if words.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise _not_its_name("HTML or XML (often an error page saved as the file)", expected)
     if head.count(b"\0") * 10 > len(head):
-        raise _not_its_name("binary", expected)
+        raise _not_its_name("binary, or UTF-16 that isn't declared", expected)
     first_line = words.split(b"\n", 1)[0].strip()
     if file.format == "ndjson" and first_line in (b"[", b"{"):
         raise _not_its_name("one JSON document over many lines", expected)
+    return encoding
+
+
+def _encoding(head: bytes, declared: FileFormat) -> str:
+    encoding = encoding_of(head, declared.encoding)
+    if encoding is None:
+        raise DefectiveFileError(
+            "file_encoding",
+            "has no byte order mark, and utf-16 alone doesn't say which it is: declare utf-16-le "
+            "or utf-16-be in formats.toml",
+        )
+    if encoding == UTF_32:
+        raise DefectiveFileError("file_not_utf8", "is UTF-32: write it as UTF-8")
+    return encoding
 
 
 def _empty() -> DefectiveFileError:
@@ -296,9 +320,13 @@ def plain_text(stream: IO[bytes], file: LandedFile) -> IO[bytes]:
 
 
 def read_text(text: IO[bytes], size: int, *, line: bool = False) -> bytes:
-    """Up to `size` bytes, or up to the first line end in them; a damaged gzip stream is refused."""
+    """Up to `size` bytes, or up to the first line end in them; a damaged stream is refused."""
     try:
         return text.readline(size) if line else text.read(size)
+    except UnicodeError as error:
+        raise DefectiveFileError(
+            "file_truncated", "ends within a character: land it again, or declare its encoding"
+        ) from error
     except EOFError as error:
         raise DefectiveFileError(
             "file_truncated", "ends within its gzip stream: land it again"

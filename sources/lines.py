@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sources.landing import UTF_8_MARK, DefectiveFileError, cut_short, read_text
+from sources.encodings import UTF_8_MARK, shown
+from sources.landing import DefectiveFileError, cut_short, read_text
 
 BLOCK_BYTES = 2 << 20
 # Segment and RudderStack refuse an event above 32 kB; eight times that is no row of any source.
@@ -26,12 +27,20 @@ _KEPT_BYTES = 64 << 10
 # A quoted text that goes on over more than this is a quote that somebody forgot to close.
 _MAX_QUOTED_BYTES = 64 << 10
 
-TOO_LONG, NOT_UTF8, NUL, UNCLOSED = 1, 2, 3, 4
+TOO_LONG, NOT_UTF8, NUL, UNCLOSED, UNDECODABLE = 1, 2, 3, 4, 5
 ODD_ROWS = {
     TOO_LONG: ("row_too_long", f"the row is longer than {MAX_ROW_BYTES} bytes; its start is kept"),
-    NOT_UTF8: ("row_not_utf8", "the row holds bytes that aren't UTF-8, shown here as \\xNN"),
+    NOT_UTF8: (
+        "row_not_utf8",
+        "the row holds bytes that aren't UTF-8, shown here as \\xNN; another encoding can be "
+        'declared in formats.toml (encoding = "windows-1252")',
+    ),
     NUL: ("nul_character", "the row holds a NUL byte, shown here as \\x00"),
     UNCLOSED: ("unclosed_quote", "the row opens a quote that it doesn't close"),
+    UNDECODABLE: (
+        "row_undecodable",
+        "the row holds bytes that its encoding doesn't know, shown here as \\xNN; see formats.toml",
+    ),
 }
 
 _SCHEMA = pa.schema([("_line", pa.int64()), ("_odd", pa.int8()), ("_row", pa.string())])
@@ -56,7 +65,8 @@ class _Block:
 class Rows:
     """The rows of a text, once and in order; blank lines are no rows.
 
-    `columns`: for CSV, how many a row has, so that quoted line ends are told from stray quotes.
+    `columns`: for CSV, how many a row has, so that quoted line ends are told from stray quotes, and
+    `delimiter`, what parts them. `is_utf8`: the file is; else the text was made UTF-8 on the way.
     `whole`: a sidecar vouches for the file, so its last line needs no end. `wanted`: by line
     number, which rows to give. `digest` is fed every byte on the way. The counters are final once
     the reader is exhausted; `failure` says what broke off the reading.
@@ -69,6 +79,8 @@ class Rows:
         whole: bool,
         first_line: int = 1,
         columns: int | None = None,
+        delimiter: str = ",",
+        is_utf8: bool = True,
         wanted: npt.NDArray[np.bool_] | None = None,
         digest: "hashlib._Hash | None" = None,
     ) -> None:
@@ -76,6 +88,8 @@ class Rows:
         self._digest = digest
         self._whole = whole
         self._columns = columns
+        self._delimiter = delimiter
+        self._is_utf8 = is_utf8
         self._wanted = wanted
         self.next_line = first_line
         self.count = 0
@@ -218,9 +232,10 @@ class Rows:
         if bounds[last + 1] - bounds[first] > _MAX_QUOTED_BYTES:
             return False
         between = (data[bounds[i] : bounds[i + 1]] for i in range(first + 1, last))
-        if any(_field_counts(line) == [self._columns] for line in between):
+        whole_row = [self._columns]
+        if any(_field_counts(line, self._delimiter) == whole_row for line in between):
             return False
-        return _field_counts(data[bounds[first] : bounds[last + 1]]) == [self._columns]
+        return _field_counts(data[bounds[first] : bounds[last + 1]], self._delimiter) == whole_row
 
     def _emit(self, block: _Block) -> Iterator[pa.RecordBatch]:
         data, bounds = block.data, block.bounds
@@ -259,7 +274,8 @@ class Rows:
         try:
             rows.validate(full=True)
         except pa.ArrowInvalid:
-            odd[[i for i in range(len(rows)) if not _is_utf8(block.row(i))]] = NOT_UTF8
+            invalid = [i for i in range(len(rows)) if not _is_utf8(block.row(i))]
+            odd[invalid] = NOT_UTF8 if self._is_utf8 else UNDECODABLE
         odd[np.diff(block.bounds) > MAX_ROW_BYTES] = TOO_LONG
         return odd
 
@@ -276,10 +292,8 @@ class Rows:
     ) -> pa.RecordBatch:
         self.odd_count += len(lines)
         self.count += 0 if counted else len(lines)
-        texts = [
-            row[:_KEPT_BYTES].decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-            for row in rows
-        ]
+        kept = [row[:_KEPT_BYTES] if self._is_utf8 else shown(row[:_KEPT_BYTES]) for row in rows]
+        texts = [row.decode("utf-8", "backslashreplace").replace("\0", "\\x00") for row in kept]
         columns: list[Any] = [lines, odd, texts]
         return pa.record_batch(
             [pa.array(values, field.type) for values, field in zip(columns, _SCHEMA, strict=True)],
@@ -301,10 +315,11 @@ def _is_utf8(row: bytes) -> bool:
     return True
 
 
-def _field_counts(text: bytes) -> list[int]:
+def _field_counts(octets: bytes, delimiter: str) -> list[int]:
     """How many fields each row of a piece of CSV has; empty where it is no CSV."""
     try:
-        rows = csv.reader(io.StringIO(text.decode("utf-8", "replace"), newline=""), strict=True)
+        text = io.StringIO(octets.decode("utf-8", "replace"), newline="")
+        rows = csv.reader(text, strict=True, delimiter=delimiter)
         return [len(row) for row in rows]
     except csv.Error:
         return []

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -25,6 +26,7 @@ from sources.contents import Contents
 from sources.contract import Table
 from sources.drift import History
 from sources.files import FileLoad, Outcome
+from sources.formats import AS_CONTRACTED, FileFormat, read_formats
 from sources.landing import LandedFile, landed_files
 from sources.reprocess import Reprocessed
 from sources.small_files import FEWEST, Answers, batches, is_small, load_batch
@@ -48,8 +50,10 @@ class LoadReport:
     """What one load of a table did; counts and names of rules, never a value of a row.
 
     `files_seen` = new + rejected + known already + changing. A file that is refused whole counts
-    one under its rule in `rejected_by_rule` and nothing in `rows_rejected`. `history`: the newest
-    contents that raw holds, this load's and earlier ones'.
+    one under its rule in `rejected_by_rule` and nothing in `rows_rejected`; `files_refused` has
+    its rule by its name. `formats`: how many of
+    the new files are written in which way, where that isn't as the contract has it. `history`: the
+    newest contents that raw holds, this load's and earlier ones'.
     """
 
     table: str
@@ -60,13 +64,17 @@ class LoadReport:
     rows: int = 0
     rows_rejected: int = 0
     rejected_by_rule: dict[str, int] = field(default_factory=dict)
+    files_refused: dict[str, str] = field(default_factory=dict)
     bytes_read: int = 0
     newest_event_at: datetime | None = None
     reprocessed: Reprocessed | None = None
     history: History = field(default_factory=lambda: History((), (), {}))
+    formats: dict[str, int] = field(default_factory=dict)
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, file: LandedFile, outcome: Outcome) -> None:
         """Count one file in."""
+        if outcome.status == "refused":
+            self.files_refused[file.name] = next(iter(outcome.refused))
         self.files_seen += 1
         self.files_new += outcome.status == "loaded"
         self.files_rejected += outcome.status == "refused"
@@ -76,6 +84,18 @@ class LoadReport:
         if outcome.status == "loaded":
             self.rows_rejected += outcome.refused.total()
         self.rejected_by_rule = dict(Counter(self.rejected_by_rule) + outcome.refused)
+        if outcome.form:
+            self.formats[outcome.form] = self.formats.get(outcome.form, 0) + 1
+
+
+def declared_formats(data: Path, formats: Path | None = None) -> dict[str, FileFormat]:
+    """How files are written, by the table's full name, as `formats` declares it.
+
+    Where that is None it is `formats.toml` in the data directory, which need not exist. Raises
+    SourceError, one line, where something in it is wrong.
+    """
+    found = formats or Store(data).formats_file
+    return read_formats(found, tables()) if formats or found.exists() else {}
 
 
 def load_table(
@@ -83,58 +103,54 @@ def load_table(
     data: Path,
     *,
     loaded_at: datetime,
+    formats: Path | None = None,
     progress: Progress | None = None,
     anew: bool = False,
 ) -> LoadReport:
     """Load what has landed for a table and isn't in raw yet; `anew`: everything, by today's rules.
 
-    Raises SourceError, one line that says what to do, where there is no landing folder or the data
-    directory can't be written. `loaded_at` (with a time zone) marks every row of this load.
+    Raises SourceError, one line that says what to do, where there is no landing folder, the data
+    directory can't be written, or `formats` (see `declared_formats`) is wrong. `loaded_at` (with a
+    time zone) marks every row of this load.
     """
     if loaded_at.tzinfo is None:
         raise ValueError("loaded_at needs a time zone")
     store = Store(data)
-    landed = landed_files(store, table)
+    declared = declared_formats(data, formats).get(table.full_name, AS_CONTRACTED)
+    landed = landed_files(store, table, declared)
     report = LoadReport(table.full_name)
-
-    refused: dict[str, str] = {}
-
-    def tell(file: LandedFile, outcome: Outcome) -> None:
-        report.add(outcome)
-        if outcome.status == "refused":
-            refused[file.name] = next(iter(outcome.refused))
-        if progress:
-            progress(report.files_seen, len(landed), file.name)
-
     with store.lock(table), _connection(store, table) as connection:
         reprocess.begin(store, table)
         target = store.beside() if anew else store
         for each in {store, target}:
             _prepare(connection, each, table)
         contents = Contents(connection, target, table)
-        present = set()
-        loads = []
-        for file in landed:
-            if known := contents.content_of(file):
-                present.add(known)
-                tell(file, Outcome("known"))
-            else:
-                loads.append(FileLoad(connection, target, table, file, loaded_at, contents))
-        for file, outcome in _outcomes(loads):
-            tell(file, outcome)
+        known = {file.name: contents.content_of(file) for file in landed}
+        loads = [
+            FileLoad(connection, target, table, file, loaded_at, contents)
+            for file in landed
+            if not known[file.name]
+        ]
+        as_before = ((file, Outcome("known")) for file in landed if known[file.name])
+        for file, outcome in chain(as_before, _outcomes(loads)):
+            report.add(file, outcome)
+            if progress:
+                progress(report.files_seen, len(landed), file.name)
         contents.refresh()
         report.newest_event_at = contents.newest_event_at()
         compact(connection, target, table, contents)
         if anew:
             report.reprocessed = reprocess.finish(connection, store, table, contents)
         contents.save(landed)
-        newest = contents.newest(_HISTORY)
-        report.history = History(newest, present | contents.met, refused)
+        present = {content for content in known.values() if content} | contents.met
+        report.history = History(contents.newest(_HISTORY), present, report.files_refused)
     _log.info(
         "%s: %d files, %d new, %d refused; %d rows loaded, %d refused.",
         *(report.table, report.files_seen, report.files_new, report.files_rejected),
         *(report.rows, report.rows_rejected),
     )
+    for form, count in report.formats.items():
+        _log.info("%s: %d files are read as %s.", report.table, count, form)
     return report
 
 

@@ -7,7 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from sources.contract import Column, Table
-from sources.csv_rows import check_names
+from sources.declared import declared_texts
+from sources.formats import FileFormat
+from sources.headers import check_names
 from sources.landing import DefectiveFileError
 from sources.sql import json_object, name, parquet
 from sources.verdict import Fault, Reading
@@ -18,7 +20,7 @@ _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 
 
 def parquet_types(
-    connection: duckdb.DuckDBPyConnection, table: Table, path: Path
+    connection: duckdb.DuckDBPyConnection, table: Table, path: Path, declared: FileFormat
 ) -> dict[str, str]:
     """The DuckDB type of each column; a schema that can't carry the table refuses the file."""
     try:
@@ -28,11 +30,11 @@ def parquet_types(
         raise DefectiveFileError(
             "file_corrupt", "has a damaged Parquet footer: land it again"
         ) from error
-    check_names(table, names)
+    check_names(table, names, declared)
     return {str(row[0]): str(row[1]) for row in described}
 
 
-def parquet_rows(table: Table, path: Path, types: dict[str, str]) -> Reading:
+def parquet_rows(table: Table, path: Path, types: dict[str, str], declared: FileFormat) -> Reading:
     """Rows of the file whose columns have the DuckDB types `types`.
 
     Every value goes by its shortest exact text, so that a price kept as a double of 12.34 is
@@ -43,20 +45,34 @@ def parquet_rows(table: Table, path: Path, types: dict[str, str]) -> Reading:
             "file_columns_repeated", "has a column file_row_number, a reserved name: rename it"
         )
     deletes = types.get(DELETED) == "BOOLEAN"
-    known = (*table.column_names, *([DELETED] if deletes else []))
+    names = {column: own for column, own in declared.names(table).items() if own in types}
+    known = {*names.values(), *([DELETED] if deletes else [])}
+    texts, faults = declared_texts(
+        table,
+        declared,
+        {
+            column.name: _text(column, names[column.name], types[names[column.name]])
+            for column in table.columns
+            if column.name in names
+        },
+        is_text=lambda column: "true" if types[names[column]] == "VARCHAR" else "false",
+    )
     struct = "struct_pack(" + ", ".join(f"{name(c)} := {name(c)}" for c in types) + ")"
     return Reading(
         relation=parquet(path, "file_row_number = true"),
-        texts={c.name: _text(c, types[c.name]) for c in table.columns if c.name in types},
+        texts=texts,
         line="file_row_number + 1",
-        faults=tuple(
-            Fault(
-                f"contains({name(c.name)}, chr(0))",
-                "nul_character",
-                f"{c.name} holds a NUL character",
-            )
-            for c in table.columns
-            if types.get(c.name) == "VARCHAR"
+        faults=(
+            *(
+                Fault(
+                    f"contains({name(own)}, chr(0))",
+                    "nul_character",
+                    f"{column} holds a NUL character",
+                )
+                for column, own in names.items()
+                if types[own] == "VARCHAR"
+            ),
+            *faults,
         ),
         row=f"coalesce(try(cast(to_json({struct}) as varchar)), cast({struct} as varchar))",
         extra=json_object(
@@ -71,19 +87,17 @@ def parquet_rows(table: Table, path: Path, types: dict[str, str]) -> Reading:
     )
 
 
-def _text(column: Column, sql_type: str) -> str:
+def _text(column: Column, own: str, sql_type: str) -> str:
     """SQL for the text of a column; a type that holds no such value refuses the file."""
     if column.type == "object":
         as_json = sql_type not in ("VARCHAR", "JSON")
-        value = f"to_json({name(column.name)})" if as_json else name(column.name)
+        value = f"to_json({name(own)})" if as_json else name(own)
         return f"cast({value} as varchar)"
     if sql_type == "BLOB" or sql_type.endswith("]") or sql_type.startswith(_NESTED):
-        raise DefectiveFileError(
-            "file_column_type", f"has {column.name} as {sql_type}: write it as a text"
-        )
+        raise DefectiveFileError("file_column_type", f"has {own} as {sql_type}: write it as a text")
     if column.type == "timestamp" and sql_type.startswith("TIMESTAMP") and "ZONE" not in sql_type:
         raise DefectiveFileError(
             "file_column_type",
-            f"has {column.name} as a time without zone: write it as UTC (isAdjustedToUTC)",
+            f"has {own} as a time without zone: write it as UTC (isAdjustedToUTC)",
         )
-    return f"cast({name(column.name)} as varchar)"
+    return f"cast({name(own)} as varchar)"

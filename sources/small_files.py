@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from sources.contents import Content, footer
 from sources.copying import GROUPS, copy_sql
-from sources.csv_rows import csv_header, csv_lines
+from sources.csv_rows import csv_lines
 from sources.files import FileLoad, Outcome
+from sources.headers import Header
 from sources.json_rows import json_lines, survey_lines
 from sources.landing import (
     DefectiveFileError,
@@ -27,10 +28,9 @@ from sources.landing import (
     check_bytes,
     content_hash,
     opened,
-    read_text,
     vouched,
 )
-from sources.lines import MAX_ROW_BYTES, Rows
+from sources.lines import Rows
 from sources.source_file import Source
 from sources.sql import parquet
 from sources.store import commit, many, temporary
@@ -46,12 +46,13 @@ _MOST_BYTES, _MOST_FILES = 64 << 20, 5_000
 
 @dataclass(frozen=True)
 class _Small:
-    """One file that was read: its content's hash, its rows, of a CSV the names of its header."""
+    """One file that was read: its content's hash, its rows, of a CSV its header."""
 
     load: FileLoad
     content: str
     rows: list[pa.RecordBatch]
-    names: tuple[str, ...] | None
+    header: Header | None
+    form: str
     has_escaped_nul: bool
 
     @property
@@ -70,7 +71,7 @@ def is_small(file: LandedFile) -> bool:
 
 def batches(loads: list[FileLoad]) -> Iterator[tuple[Batch, Answers]]:
     """Read small files in their order: those to be loaded together, and what became of others."""
-    waiting: dict[tuple[str, ...] | None, Batch] = {}
+    waiting: dict[Header | None, Batch] = {}
     answers: Answers = []
     byte_count = file_count = 0
     for load in loads:
@@ -78,7 +79,7 @@ def batches(loads: list[FileLoad]) -> Iterator[tuple[Batch, Answers]]:
         if isinstance(found, Outcome):
             answers.append((load.file, found))
             continue
-        waiting.setdefault(found.names, []).append(found)
+        waiting.setdefault(found.header, []).append(found)
         byte_count += load.file.byte_count
         file_count += 1
         if byte_count > _MOST_BYTES or file_count >= _MOST_FILES:
@@ -87,9 +88,7 @@ def batches(loads: list[FileLoad]) -> Iterator[tuple[Batch, Answers]]:
     yield from _each(waiting, answers)
 
 
-def _each(
-    waiting: dict[tuple[str, ...] | None, Batch], answers: Answers
-) -> Iterator[tuple[Batch, Answers]]:
+def _each(waiting: dict[Header | None, Batch], answers: Answers) -> Iterator[tuple[Batch, Answers]]:
     """Files with one header are one batch."""
     yield [], answers
     yield from ((batch, []) for batch in waiting.values())
@@ -97,7 +96,6 @@ def _each(
 
 def _read(load: FileLoad) -> _Small | Outcome:
     """Read a file, or say what became of it; one with a defect is left to a load of its own."""
-    names: list[str] | None = None
     try:
         with opened(load.store, load.file) as stream:
             before = os.fstat(stream.fileno())
@@ -109,17 +107,16 @@ def _read(load: FileLoad) -> _Small | Outcome:
             whole = vouched(load.file, content)
             check_bytes(stream, load.file, whole=whole)
             source = Source(load.connection, load.table, load.file, stream)
-            if load.file.format == "csv":
-                names = csv_header(load.table, read_text(source.text(), MAX_ROW_BYTES, line=True))
-            rows = source.rows(whole=whole, columns=len(names) if names else None)
+            header = source.header if load.file.format == "csv" else None
+            rows = source.rows(whole=whole, columns=len(header.names) if header else None)
             found = list(rows.batches())
+            form = source.form
     except DefectiveFileError:
         return load.outcome()
     if load.has_changed(before):
         return Outcome("changing")
     load.contents.known.add(content)
-    header = tuple(names) if names else None
-    return _Small(load, content, found, header, rows.has_escaped_nul)
+    return _Small(load, content, found, header, form, rows.has_escaped_nul)
 
 
 def load_batch(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Answers:
@@ -160,10 +157,13 @@ def _load(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Answers:
         commit(raw, raw_file)
     answers = []
     for small in batch:
-        load, counted = small.load, refused.get(small.load.file.name, Counter())
-        load.contents.remember(load.file, small.content)
+        file = small.load.file
+        counted = refused.get(file.name, Counter())
+        small.load.contents.remember(file, small.content)
         rows = small.row_count - counted.total()
-        answers.append((load.file, Outcome("loaded", rows, counted, load.file.byte_count)))
+        answers.append(
+            (load.file, Outcome("loaded", rows, counted, load.file.byte_count, small.form))
+        )
     return answers
 
 
@@ -196,11 +196,11 @@ class _Lines:
 
 
 def _reading(lines: _Lines, batch: Batch) -> Reading:
-    table = batch[0].load.table
-    if batch[0].names:
-        return csv_lines(table, list(batch[0].names))
+    table, declared, header = batch[0].load.table, batch[0].load.file.declared, batch[0].header
+    if header:
+        return csv_lines(table, header, declared)
     escaped_nul = any(small.has_escaped_nul for small in batch)
-    return json_lines(table, survey_lines(lines.ask, table, escaped_nul=escaped_nul))
+    return json_lines(table, survey_lines(lines.ask, table, declared, escaped_nul=escaped_nul))
 
 
 def _by_file(connection: duckdb.DuckDBPyConnection, quarantine: Path) -> dict[str, Counter[str]]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import IO, Any
 
 import duckdb
@@ -9,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sources.contract import Table
+from sources.encodings import UTF_8, as_utf8
+from sources.headers import Header, csv_header, described
 from sources.landing import HEAD_BYTES, LandedFile, check_text_head, plain_text, read_text
 from sources.lines import MAX_ROW_BYTES, Rows
 
@@ -22,13 +25,34 @@ class Source:
     file: LandedFile
     stream: IO[bytes]
 
+    @cached_property
+    def encoding(self) -> str:
+        """How the text is encoded; a file that can't be a text of its format is refused."""
+        head = read_text(plain_text(self.stream, self.file), HEAD_BYTES)
+        return check_text_head(head, self.file)
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether DuckDB can read the file itself."""
+        return self.encoding == UTF_8
+
+    @cached_property
+    def header(self) -> Header:
+        """What the first line of a CSV says; one that can't carry the table refuses the file."""
+        line = read_text(self.text(), MAX_ROW_BYTES, line=True)
+        return csv_header(self.table, line, self.file.declared, self.encoding)
+
+    @property
+    def form(self) -> str:
+        """How the file is written, in a few words; empty where it is as the contract has it."""
+        is_csv = self.file.format == "csv"
+        encoding = UTF_8 if self.file.format == "parquet" else self.encoding
+        return described(encoding, self.header if is_csv else None, self.file.declared)
+
     def text(self) -> IO[bytes]:
-        """The file's text from its first byte, unpacked where it is compressed."""
-        text = plain_text(self.stream, self.file)
-        if self.file.gzipped:
-            check_text_head(read_text(text, HEAD_BYTES), self.file)
-            text.seek(0)
-        return text
+        """The file's text from its first byte as UTF-8, unpacked where it is compressed."""
+        encoding = self.encoding
+        return as_utf8(plain_text(self.stream, self.file), encoding)
 
     def rows(
         self,
@@ -39,11 +63,20 @@ class Source:
         digest: "hashlib._Hash | None" = None,
     ) -> Rows:
         """The file's rows from the first; of a CSV, from the line after its header."""
+        delimiter = self.header.delimiter if columns else ","
         text = self.text()
-        if columns is None:
-            return Rows(text, whole=whole, wanted=wanted, digest=digest)
-        read_text(text, MAX_ROW_BYTES, line=True)
-        return Rows(text, whole=whole, first_line=2, columns=columns, wanted=wanted)
+        if columns:
+            read_text(text, MAX_ROW_BYTES, line=True)
+        return Rows(
+            text,
+            whole=whole,
+            first_line=2 if columns else 1,
+            columns=columns,
+            delimiter=delimiter,
+            is_utf8=self.is_utf8,
+            wanted=wanted,
+            digest=digest,
+        )
 
     def over(self, rows: Rows, sql: str) -> tuple[Any, ...]:
         """Run a statement over the rows as `lines`, and give the one row it answers."""

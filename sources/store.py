@@ -42,6 +42,11 @@ class Store:
         self._is_anew = is_anew
         self._loader = self.data / ".loader"
 
+    @property
+    def formats_file(self) -> Path:
+        """How the files of each table are written, unless another file says it."""
+        return self.data / "formats.toml"
+
     def landed_folder(self, table: Table) -> Path:
         """Where the table's files land."""
         return self.landing / table.source / table.name

@@ -12,14 +12,17 @@ from sources.contract import Column, ColumnType
 MAX_TEXT_BYTES = 2_000
 
 _CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?"
-_OFFSET = r"([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)"
+# Shopify and PostgreSQL write a space before it.
+_OFFSET = r"([Zz]| ?(UTC|[+-][0-9]{2}(:?[0-9]{2})?))"
 # DuckDB's cast wants seconds, an upper-case T and Z, and nothing between clock and offset.
 _MINUTES_ONLY = r"^(.{10}).([0-9]{2}:[0-9]{2})($|[Zz+-].*)"
 
 
 def _clock(text: str) -> str:
     """An ISO time in the one spelling that DuckDB's cast takes."""
-    return f"upper(regexp_replace({text}, '{_MINUTES_ONLY}', '\\1T\\2:00\\3'))"
+    rest = f"replace(replace(substring({text}, 12), ' ', ''), 'UTC', 'Z')"
+    joined = f"left({text}, 11) || {rest}"
+    return f"upper(regexp_replace({joined}, '{_MINUTES_ONLY}', '\\1T\\2:00\\3'))"
 
 
 def _timestamp(text: str) -> str:
@@ -64,6 +67,23 @@ def _integer(text: str) -> str:
 def _amount(text: str) -> str:
     # DuckDB reads 1_000 as a thousand. Digits after the fourth are rounded, half away from zero.
     return f"case when not contains({text}, '_') then try_cast({text} as decimal(18, 4)) end"
+
+
+# Dots part thousands, and only those: 12.50 is no number with a decimal comma, 1.234 a thousand.
+_WITH_COMMA = (
+    "[+-]?([0-9]{1,3}([.][0-9]{3})+(,[0-9]+)?|([0-9]+(,[0-9]+)?|,[0-9]+)([eE][+-]?[0-9]+)?)"
+)
+
+
+def is_unclear_number(text: str) -> str:
+    """SQL for whether a text that isn't empty is no number with a decimal comma."""
+    return f"trim({text}) <> '' and not regexp_full_match(trim({text}), '{_WITH_COMMA}')"
+
+
+def pointed(text: str) -> str:
+    """SQL for a number with a decimal comma as one with a point; a text that is none stays none."""
+    return f"""case when {is_unclear_number(text)} then 'unclear'
+        else replace(replace({text}, '.', ''), ',', '.') end"""
 
 
 def _coordinate(text: str) -> str:
@@ -112,10 +132,15 @@ _READINGS: dict[ColumnType, _Reading] = {
     "amount": _Reading(
         "decimal(18, 4)",
         "invalid_amount",
-        "isn't a decimal number with at most 14 digits before the point",
+        "isn't a decimal number with at most 14 digits before the point (a decimal comma has to be "
+        'declared in formats.toml: decimal = ",")',
     ),
     "integer": _Reading("bigint", "invalid_integer", "isn't a whole number"),
-    "coordinate": _Reading("double", "invalid_coordinate", "isn't a number of degrees"),
+    "coordinate": _Reading(
+        "double",
+        "invalid_coordinate",
+        "isn't a number of degrees (a decimal comma has to be declared in formats.toml)",
+    ),
     "boolean": _Reading("boolean", "invalid_boolean", "is neither true, false nor empty"),
     "date": _Reading("date", "invalid_date", "isn't a date of the calendar as YYYY-MM-DD"),
     "timestamp": _Reading(

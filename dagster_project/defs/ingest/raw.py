@@ -95,7 +95,11 @@ def raw_asset(table: Table) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         settings = warehouse.settings
         report = load_table(
-            table, settings.data_dir, loaded_at=datetime.now(UTC), anew=config.reprocess
+            table,
+            settings.data_dir,
+            loaded_at=datetime.now(UTC),
+            formats=settings.formats_file,
+            anew=config.reprocess,
         )
         for rule, count in report.rejected_by_rule.items():
             context.log.warning("%s: %s quarantined by rule %s", table.full_name, count, rule)
@@ -124,6 +128,7 @@ def _metadata(report: LoadReport, stock: quarantine.Stock) -> dict[str, dg.Metad
         "files refused": dg.MetadataValue.int(report.files_rejected),
         "rows in quarantine": dg.MetadataValue.int(stock.quarantined),
         "quarantine by rule": dg.MetadataValue.json(stock.by_rule),
+        "formats of the new files": dg.MetadataValue.json(report.formats),
         "newest files": dg.MetadataValue.md(_files(report)),
         **({"newest event": dg.MetadataValue.timestamp(max(times))} if times else {}),
         **({"newest event of the new files": dg.MetadataValue.timestamp(newest)} if newest else {}),

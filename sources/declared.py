@@ -38,7 +38,7 @@ def declared_texts(
 
 
 def _boolean(text: str, declared: FileFormat) -> str:
-    words = {declared.true: "true", declared.false: "false"}
+    words = {declared.true: "true", declared.false: "false", declared.unknown: ""}
     branches = [f"when {literal(word)} then '{value}'" for word, value in words.items() if word]
     return f"case lower(trim({text})) {' '.join(branches)} else {text} end" if branches else text
 

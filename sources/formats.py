@@ -27,8 +27,8 @@ class FileFormat:
 
     `encoding`: unless a byte order mark says another. `delimiter`: None is read off the header.
     `columns`: by column of the contract, the name that the files have for it. `values`: by column,
-    what it is in every row, as no column of the files says it. `true`, `false`: the words for them.
-    `kind`: what a file is whose name doesn't say.
+    what it is in every row, as no column of the files says it. `true`, `false`, `unknown`: the
+    words for them. `kind`: what a file is whose name doesn't say.
     """
 
     encoding: str = UTF_8
@@ -38,6 +38,7 @@ class FileFormat:
     values: Mapping[str, str] = field(default_factory=dict)
     true: str | None = None
     false: str | None = None
+    unknown: str | None = None
     kind: Kind | None = None
 
     @property
@@ -76,7 +77,7 @@ class FileFormat:
     def words(self) -> list[str]:
         """What is declared beyond encoding and delimiter, in words for a report."""
         words = ["decimal comma"] if self.has_decimal_comma else []
-        words += ["own words for true and false"] if self.true or self.false else []
+        words += ["own words for true and false"] if self.true or self.false or self.unknown else []
         words += [f"{len(self.columns)} columns renamed"] if self.columns else []
         words += [f"{len(self.values)} columns given"] if self.values else []
         return words
@@ -132,7 +133,7 @@ class _Section:
     def read(self) -> FileFormat:
         keys = (
             *("encoding", "delimiter", "decimal", "columns", "values"),
-            *("true", "false", "format"),
+            *("true", "false", "unknown", "format"),
         )
         for key in self.section:
             if key not in keys:
@@ -146,13 +147,15 @@ class _Section:
             values=self._texts("values", lambda column: column != "object"),
             true=self._word("true"),
             false=self._word("false"),
+            unknown=self._word("unknown"),
             kind=self._one_of("format", get_args(Kind)),  # type: ignore[arg-type]
         )
         both = sorted(declared.columns.keys() & declared.values.keys())
         if both:
             raise self._mistake(f"{both[0]} is in columns and in values", "one of the two")
-        if declared.true and declared.true == declared.false:
-            raise self._mistake("true and false are one word", "two words")
+        words = [word for word in (declared.true, declared.false, declared.unknown) if word]
+        if len(set(words)) < len(words):
+            raise self._mistake("one word means two things", "one word for each")
         return declared
 
     def _word(self, key: str) -> str | None:

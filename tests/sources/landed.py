@@ -55,6 +55,19 @@ def csv_text(*rows: dict[str, str], base: dict[str, str] = RECEIPT) -> str:
     return "\n".join(lines) + "\n"
 
 
+def with_comma(number: str) -> str:
+    """A number with a point as countries of decimal commas write it."""
+    whole, _, rest = number.partition(".")
+    grouped = f"{int(whole):,}".replace(",", ".")
+    return f"{grouped},{rest}" if rest else grouped
+
+
+def csv_field(text: str, delimiter: str) -> str:
+    """A text as a field of CSV, in quotes where it has to be."""
+    odd = any(mark in text for mark in (delimiter, '"', "\n"))
+    return '"' + text.replace('"', '""') + '"' if odd else text
+
+
 @dataclass(frozen=True)
 class World:
     """A data directory."""
@@ -68,6 +81,11 @@ class World:
         octets = content.encode() if isinstance(content, str) else content
         path.write_bytes(gzip.compress(octets, 1) if name.endswith(".gz") else octets)
         return path
+
+    def declare(self, table: Table, *lines: str) -> None:
+        """Say how the table's files are written, and nothing of other tables."""
+        section = "\n".join([f"[{table.source}.{table.name}]", *lines])
+        (self.data / "formats.toml").write_text(section + "\n")
 
     def load(self, table: Table) -> LoadReport:
         """Load what landed for the table."""

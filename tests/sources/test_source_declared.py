@@ -50,7 +50,7 @@ def test_a_decimal_comma_is_read_or_refused_and_never_misread(
     assert world.raw(LINES, "unit_price, line_amount") == expected
     found = world.quarantine(LINES, "rule, message")
     assert [rule for rule, _ in found] == ["invalid_amount"] * (value is None)
-    assert all("unit_price" in message and "decimal comma" in message for _, message in found)
+    assert all("unit_price" in message and "1.234,50" in message for _, message in found)
 
 
 def test_whole_numbers_and_degrees_have_a_decimal_comma_too(world: World) -> None:
@@ -86,6 +86,14 @@ def test_a_number_of_json_or_parquet_has_no_comma_to_read(world: World) -> None:
     expected = ["1.234", "1234", "12.5", "12.5", "99999999999999.1234", "1.234"]
     assert world.raw(LINES, "line_amount") == [(Decimal(text),) for text in expected]
     assert world.quarantine(LINES) == [(6, "malformed_json")]
+
+
+def test_a_clean_file_of_json_numbers_has_no_comma_to_read(world: World) -> None:
+    world.declare(LINES, 'decimal = ","')
+    row = '{"order_id":"o","line_no":1,"product_id":"p","quantity":1,"line_amount":1.234}\n'
+    world.land(LINES, "a.ndjson", row)
+    world.load(LINES)
+    assert world.raw(LINES, "line_amount") == [(Decimal("1.234"),)]
 
 
 def test_an_undeclared_decimal_comma_says_what_to_declare(world: World) -> None:
@@ -145,6 +153,16 @@ def test_one_column_of_a_file_may_be_two_of_the_contract(world: World) -> None:
         ("S1", "S1", "x", None),
         ("S2", "S2", None, '{"name":"other"}'),
     ]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson"])
+def test_a_name_declared_for_one_column_stands_for_no_other(world: World, name: str) -> None:
+    world.declare(STORES, 'columns = { store_id = "CITY", country = "name" }')
+    row = {"CITY": "S1", "name": "RO"}
+    text = json.dumps(row) if name == "a.ndjson" else "CITY,name\nS1,RO"
+    world.land(STORES, name, text + "\n")
+    world.load(STORES)
+    assert world.raw(STORES, "store_id, country, name, city") == [("S1", "RO", None, None)]
 
 
 def test_words_for_true_and_false_may_be_each_others(world: World) -> None:

@@ -178,6 +178,18 @@ def test_a_cut_utf_16_file_is_refused(world: World, encoding: str, cut: int, nam
     assert (report.rows, report.rejected_by_rule) == (0, {"file_truncated": 1})
 
 
+@pytest.mark.parametrize("vouched", [False, True])
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_half_a_character_after_the_last_line_is_a_cut(
+    world: World, name: str, vouched: bool
+) -> None:
+    path = world.land(RECEIPTS, name, encoded(csv_text({}), "utf-16-le with mark") + b"r")
+    if vouched:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        path.with_name(f"{name}.sha256").write_text(digest)
+    assert world.load(RECEIPTS).rejected_by_rule == {"file_truncated": 1}
+
+
 def test_a_sidecar_vouches_for_a_utf_16_file_without_last_line_end(world: World) -> None:
     octets = encoded(f"{EVENT}\n{EVENT}", "utf-16-le with mark")
     path = world.land(EVENTS, "a.ndjson", octets)
@@ -207,6 +219,15 @@ def test_bytes_that_no_declared_encoding_knows_quarantine_their_row_readably(wor
     assert world.raw(STORES, "store_id, name") == [("S1", "Café"), ("S3", "€")]
     ((line, rule, row),) = world.quarantine(STORES, "line, rule, row")
     assert (line, rule, row) == (3, "row_undecodable", "S2,\\x81\\x8d café")
+
+
+def test_what_is_declared_is_read_so_though_it_could_be_utf_8_as_well(world: World) -> None:
+    for table in (STORES, EVENTS):
+        world.declare(table, 'encoding = "windows-1252"')
+        text = "store_id,name\nS1,Ã©\n" if table is STORES else event_line(name='"Ã©"') + "\n"
+        world.land(table, "a.csv" if table is STORES else "a.ndjson", text.encode("cp1252"))
+        world.load(table)
+        assert world.raw(table, "name") == [("Ã©",)]
 
 
 def test_bytes_that_would_be_a_character_together_stay_unknown(world: World) -> None:
@@ -318,6 +339,7 @@ def test_quotes_nobody_closed_take_no_other_row_with_them(world: World, delimite
         ("timestamp", "2024-05-01 12:00 +02:00"),
         ("timestamp", "2024-05-01 10:00:00 UTC"),
         ("timestamp", "2024-05-01 10:00:00.000 UTC"),
+        ("timestamp", "2024-05-01T10:00UTC"),
     ],
 )
 def test_a_space_before_the_offset_is_no_other_time(world: World, kind: str, text: str) -> None:

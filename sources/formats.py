@@ -107,8 +107,9 @@ def read_formats(path: Path, tables: tuple[Table, ...]) -> dict[str, FileFormat]
         for name, section in _sections(path, source, sections).items():
             table = by_name.get((source, name))
             if table is None:
-                allowed = ", ".join(f"[{source}.{name}]" for source, name in by_name)
-                raise SourceError(f"{path}: there is no table [{source}.{name}]; use {allowed}.")
+                # Without brackets, which a terminal's markup would take for itself.
+                allowed = ", ".join(f"{source}.{name}" for source, name in by_name)
+                raise SourceError(f"{path}: there is no table {source}.{name}; use {allowed}.")
             found[table.full_name] = _Section(path, table, section).read()
     return found
 
@@ -118,7 +119,7 @@ def _sections(path: Path, source: str, sections: object) -> dict[str, dict[str, 
         return sections
     raise SourceError(
         f"{path}: {source} stands outside of a table's section; begin one with its name, such as "
-        "[pos.receipt_lines]."
+        "pos.receipt_lines in square brackets."
     )
 
 
@@ -225,5 +226,5 @@ class _Section:
 
     def _mistake(self, what: str, allowed: str) -> SourceError:
         return SourceError(
-            f"{self.path}, [{self.table.source}.{self.table.name}]: {what}; allowed: {allowed}."
+            f"{self.path}, {self.table.source}.{self.table.name}: {what}; allowed: {allowed}."
         )

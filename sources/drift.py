@@ -7,6 +7,7 @@ history begins; a file is no longer judged once it has left the landing zone, or
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from statistics import median
 from typing import Literal
@@ -41,7 +42,8 @@ class History:
     """A table's contents, the newest last, as one load found them.
 
     `present`: contents that lie in the landing zone. `refused`: the rule by which a file was
-    refused whole, by its name. `accepted`: names of files that somebody has looked at and wants.
+    refused whole, by its name. `accepted`: names, with * for any text, of files that somebody has
+    looked at and wants.
     """
 
     held: Sequence[Held]
@@ -53,17 +55,22 @@ class History:
         """The newest files that are still there, and that nobody has accepted."""
         first = min((one.loaded_at for one in self.held), default=None)
         later = [one for one in self.held if one.loaded_at != first][-_JUDGED:]
-        return [one for one in later if one.content in self.present and not self._is_accepted(one)]
+        return [
+            one
+            for one in later
+            if one.content in self.present and not self.is_accepted(one.landed_file)
+        ]
 
     def before(self, judged: Held) -> list[Held]:
         """What came before a file, from the last one on that was accepted."""
         at = next(i for i, one in enumerate(self.held) if one is judged)
         earlier = [one for one in self.held[:at] if one.loaded_at < judged.loaded_at]
-        accepted = [i for i, one in enumerate(earlier) if self._is_accepted(one)]
+        accepted = [i for i, one in enumerate(earlier) if self.is_accepted(one.landed_file)]
         return earlier[accepted[-1] :] if accepted else earlier
 
-    def _is_accepted(self, one: Held) -> bool:
-        return one.landed_file in self.accepted
+    def is_accepted(self, file: str) -> bool:
+        """Whether somebody has said that a file is right as it is."""
+        return any(fnmatchcase(file, name) for name in self.accepted)
 
 
 def new_columns(history: History) -> list[Finding]:
@@ -91,7 +98,7 @@ def changed_shapes(history: History, maximum_share: float) -> list[Finding]:
     whole = [
         Finding("critical", f"{file} is refused ({rule}): {_MEND}")
         for file, rule in sorted(history.refused.items())
-        if rule in SHAPE_RULES and file not in history.accepted
+        if rule in SHAPE_RULES and not history.is_accepted(file)
     ]
     return [*whole, *_unreadable(history, maximum_share)]
 
@@ -152,4 +159,4 @@ def changed_sizes(history: History, *, warning: float, critical: float) -> list[
     return found
 
 
-_MEND = "mend it and take this one out of landing, or accept it in formats.toml"
+_MEND = "mend it and take this one out of landing, or name it under accepted in formats.toml"

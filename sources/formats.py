@@ -28,7 +28,8 @@ class FileFormat:
     `encoding`: unless a byte order mark says another. `delimiter`: None is read off the header.
     `columns`: by column of the contract, the name that the files have for it. `values`: by column,
     what it is in every row, as no column of the files says it. `true`, `false`, `unknown`: the
-    words for them. `kind`: what a file is whose name doesn't say.
+    words for them. `kind`: what a file is whose name doesn't say. `accepted`: names of files, with
+    * for any text, that aren't what their predecessors were and are right all the same.
     """
 
     encoding: str = UTF_8
@@ -40,6 +41,7 @@ class FileFormat:
     false: str | None = None
     unknown: str | None = None
     kind: Kind | None = None
+    accepted: tuple[str, ...] = ()
 
     @property
     def has_decimal_comma(self) -> bool:
@@ -134,7 +136,7 @@ class _Section:
     def read(self) -> FileFormat:
         keys = (
             *("encoding", "delimiter", "decimal", "columns", "values"),
-            *("true", "false", "unknown", "format"),
+            *("true", "false", "unknown", "format", "accepted"),
         )
         for key in self.section:
             if key not in keys:
@@ -150,6 +152,7 @@ class _Section:
             false=self._word("false"),
             unknown=self._word("unknown"),
             kind=self._one_of("format", get_args(Kind)),  # type: ignore[arg-type]
+            accepted=self._accepted(),
         )
         both = sorted(declared.columns.keys() & declared.values.keys())
         if both:
@@ -158,6 +161,12 @@ class _Section:
         if len(set(words)) < len(words):
             raise self._mistake("one word means two things", "one word for each")
         return declared
+
+    def _accepted(self) -> tuple[str, ...]:
+        names = self.section.get("accepted", [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise self._mistake("accepted is no list of names", 'accepted = ["2026-11-21.csv"]')
+        return tuple(f"{self.table.source}/{self.table.name}/{name}" for name in names)
 
     def _word(self, key: str) -> str | None:
         """A word, whatever its case."""

@@ -143,7 +143,9 @@ def load_table(
             report.reprocessed = reprocess.finish(connection, store, table, contents)
         contents.save(landed)
         present = {content for content in known.values() if content} | contents.met
-        report.history = History(contents.newest(_HISTORY), present, report.files_refused)
+        report.history = History(
+            contents.newest(_HISTORY), present, report.files_refused, declared.accepted
+        )
     _log.info(
         "%s: %d files, %d new, %d refused; %d rows loaded, %d refused.",
         *(report.table, report.files_seen, report.files_new, report.files_rejected),

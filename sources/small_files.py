@@ -161,9 +161,8 @@ def _load(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Answers:
         counted = refused.get(file.name, Counter())
         small.load.contents.remember(file, small.content)
         rows = small.row_count - counted.total()
-        answers.append(
-            (load.file, Outcome("loaded", rows, counted, load.file.byte_count, small.form))
-        )
+        outcome = Outcome("loaded", rows, counted, file.byte_count, small.form)
+        answers.append((file, outcome))
     return answers
 
 

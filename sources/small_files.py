@@ -135,8 +135,8 @@ def _load(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Answers:
     store, table = first.store, first.table
     lines = _Lines(connection, batch)
     reading = _reading(lines, batch)
-    # Which of the files has the columns that aren't known is for their rows to tell.
-    unknown = None if reading.unknown else ()
+    # The files have one header; whose keys aren't known is for the rows to tell.
+    unknown = reading.unknown if batch[0].header or not reading.unknown else None
     contents = [
         Content(small.content, file.name, file.byte_count, first.loaded_at, unknown)
         for small in batch

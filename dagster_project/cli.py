@@ -294,7 +294,7 @@ def _build(
     # Before anything is made in a directory that was mistyped.
     if chosen.data_dir.exists():
         _require_writable(chosen.data_dir)
-    require_landing(Store(chosen.data_dir))
+    require_landing(Store(chosen.data_dir, chosen.objects_url))
 
     from dagster_project.defs.runs import execute
     from sources.load import declared_formats

@@ -44,8 +44,19 @@ class Settings(BaseSettings):
     )
 
     data: Annotated[
+        str,
+        Field(
+            description="The data directory: landing zone, warehouse, published file, ledger. Or "
+            "the URL of an object store that holds landing/ and raw/: s3://bucket/prefix, gs://, "
+            "az://."
+        ),
+    ] = "data"
+    work: Annotated[
         Path,
-        Field(description="The data directory: landing zone, warehouse, published file, ledger."),
+        Field(
+            description="Where the DuckDB files and a working copy of raw lie when PERENNIAL_DATA "
+            "is a URL."
+        ),
     ] = Path("data")
     formats: Annotated[
         Path | None,
@@ -168,8 +179,13 @@ class Settings(BaseSettings):
 
     @cached_property
     def data_dir(self) -> Path:
-        """The data directory, absolute."""
-        return self.data.expanduser().resolve()
+        """The data directory, absolute; of an object store, its working copy."""
+        return (self.work if self.objects_url else Path(self.data)).expanduser().resolve()
+
+    @property
+    def objects_url(self) -> str | None:
+        """The object store that holds landing and raw, where the data isn't a local directory."""
+        return self.data.rstrip("/") if "://" in self.data else None
 
     @cached_property
     def formats_file(self) -> Path | None:
@@ -203,7 +219,8 @@ class Settings(BaseSettings):
 
     def export(self) -> None:
         """Hand the absolute paths on to child processes: dbt, the UI, its code server."""
-        os.environ[f"{PREFIX}DATA"] = str(self.data_dir)
+        os.environ[f"{PREFIX}DATA"] = self.objects_url or str(self.data_dir)
+        os.environ[f"{PREFIX}WORK"] = str(self.data_dir)
         if self.formats_file:
             os.environ[f"{PREFIX}FORMATS"] = str(self.formats_file)
         os.environ[WAREHOUSE_VARIABLE] = str(self.warehouse)

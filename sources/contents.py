@@ -202,8 +202,7 @@ class Contents:
 
     def remember(self, file: LandedFile, content: str) -> None:
         """Keep in mind which content a file had."""
-        changed = [int(part) for part in file.state.split(" ")[1:3]]
-        if changed and max(changed) < time.time_ns() - _TICK_NS:
+        if file.state and file.changed_ns < time.time_ns() - _TICK_NS:
             self._seen[file.name] = (file.state, content)
 
     def save(self, landed: Iterable[LandedFile]) -> None:

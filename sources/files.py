@@ -179,7 +179,7 @@ class FileLoad:
 
     def has_changed(self, before: os.stat_result | None) -> bool:
         """Whether the file is another one than when it was opened: then nothing is said of it."""
-        if before is None:
+        if before is None or self.file.object_path:  # an object is read whole, or not at all
             return False
         with suppress(OSError):
             if _identity(self.file.path.stat()) == _identity(before):

@@ -14,12 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from sources.contract import SourceError, Table
 from sources.encodings import UTF_8, UTF_8_MARK, UTF_32, encoding_of, is_wide
 from sources.formats import AS_CONTRACTED, FileFormat, Kind
-from sources.store import Store
+from sources.store import COLLECTED, Store, make_folder
+
+if TYPE_CHECKING:
+    from sources.objects import Objects
 
 _FORMATS: dict[str, Kind] = {
     ".ndjson": "ndjson",
@@ -53,14 +56,19 @@ class LandedFile:
     """One name in the landing zone.
 
     `name` is its path below landing/, always printable. `state` is another one whenever the bytes
-    are; empty where nobody can say. `declared`: how the files of its table are written.
+    are; empty where nobody can say. `changed_ns`: when a file was last changed. `declared`: how the
+    files of its table are written. `object_path`: of an object, which is fetched to `path` while it
+    is read; `object_sidecar`: so is its .sha256.
     """
 
     path: Path
     name: str
     byte_count: int = 0
     state: str = ""
+    changed_ns: int = 0
     declared: FileFormat = AS_CONTRACTED
+    object_path: str = ""
+    object_sidecar: bool = False
 
     @property
     def gzipped(self) -> bool:
@@ -87,6 +95,8 @@ def landed_files(
     one file, to be refused.
     """
     require_landing(store)
+    if store.objects:
+        return _landed_objects(store, store.objects, table, declared)
     found: list[str] = []
 
     def unlisted(error: OSError) -> None:
@@ -108,16 +118,46 @@ def landed_files(
 
 
 def _landed_file(path: str, name: str, declared: FileFormat) -> LandedFile:
-    size, state = 0, ""
+    size, state, changed = 0, "", 0
     with suppress(OSError, ValueError):
         seen = os.stat(path)  # noqa: PTH116
         size = seen.st_size
         state = f"{size} {seen.st_mtime_ns} {seen.st_ctime_ns} {seen.st_ino}"
-    return LandedFile(Path(path), _printable(name), size, state, declared)
+        changed = max(seen.st_mtime_ns, seen.st_ctime_ns)
+    return LandedFile(Path(path), _printable(name), size, state, changed, declared)
+
+
+def _landed_objects(
+    store: Store, objects: "Objects", table: Table, declared: FileFormat
+) -> list[LandedFile]:
+    folder = f"landing/{table.source}/{table.name}"
+    found = objects.below(folder)
+    sidecars = {one.path for one in found if one.path.lower().endswith(".sha256")}
+    collected = f"{folder}/{COLLECTED}/"
+    return [
+        LandedFile(
+            path=store.fetched_file(one.path),
+            name=one.path.removeprefix("landing/"),
+            byte_count=one.byte_count,
+            state=one.state,
+            declared=AS_CONTRACTED if one.path.startswith(collected) else declared,
+            object_path=one.path,
+            object_sidecar=f"{one.path}.sha256" in sidecars,
+        )
+        for one in found
+        if all(map(_has_landed, one.path.removeprefix(f"{folder}/").split("/")))
+    ]
 
 
 def require_landing(store: Store) -> None:
     """Raise SourceError, one line that says what to do, where there is no landing folder."""
+    if store.objects:
+        if not store.objects.has_any("landing"):
+            raise SourceError(
+                f"There is nothing in {store.objects.url}/landing: put files into "
+                "landing/<source>/<table>/ there, or point PERENNIAL_DATA at what holds it."
+            )
+        return
     try:
         if store.landing.is_dir():
             return
@@ -143,6 +183,10 @@ def _printable(name: str) -> str:
 @contextmanager
 def opened(store: Store, file: LandedFile) -> Iterator[IO[bytes]]:
     """The file's bytes, once it is sure that it is a plain file inside the landing zone."""
+    if store.objects:
+        with _fetched(store.objects, file) as stream:
+            yield stream
+        return
     try:
         str(file.path).encode()
     except UnicodeEncodeError as error:
@@ -172,6 +216,23 @@ def opened(store: Store, file: LandedFile) -> Iterator[IO[bytes]]:
         raise _unreadable(error) from error
     with stream:
         yield stream
+
+
+@contextmanager
+def _fetched(objects: "Objects", file: LandedFile) -> Iterator[IO[bytes]]:
+    """An object's bytes, as a file for as long as they are read."""
+    make_folder(file.path.parent)
+    try:
+        objects.fetch(file.object_path, file.path)
+        if file.object_sidecar:
+            objects.fetch(f"{file.object_path}.sha256", _sidecar(file))
+        with file.path.open("rb") as stream:
+            yield stream
+    except FileNotFoundError as error:
+        raise _unreadable(error) from error
+    finally:
+        file.path.unlink(missing_ok=True)
+        _sidecar(file).unlink(missing_ok=True)
 
 
 def _unreadable(error: Exception) -> DefectiveFileError:

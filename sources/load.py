@@ -103,11 +103,14 @@ def load_table(
     data: Path,
     *,
     loaded_at: datetime,
+    url: str | None = None,
     formats: Path | None = None,
     progress: Progress | None = None,
     anew: bool = False,
 ) -> LoadReport:
     """Load what has landed for a table and isn't in raw yet; `anew`: everything, by today's rules.
+
+    `url`: the object store that has landing, raw and quarantine, of which `data` is a working copy.
 
     Raises SourceError, one line that says what to do, where there is no landing folder, the data
     directory can't be written, or `formats` (see `declared_formats`) is wrong. `loaded_at` (with a
@@ -115,11 +118,12 @@ def load_table(
     """
     if loaded_at.tzinfo is None:
         raise ValueError("loaded_at needs a time zone")
-    store = Store(data)
+    store = Store(data, url)
     declared = declared_formats(data, formats).get(table.full_name, AS_CONTRACTED)
     landed = landed_files(store, table, declared)
     report = LoadReport(table.full_name)
     with store.lock(table), _connection(store, table) as connection:
+        store.pull(table)
         reprocess.begin(store, table)
         target = store.beside() if anew else store
         for each in {store, target}:
@@ -141,6 +145,7 @@ def load_table(
         compact(connection, target, table, contents)
         if anew:
             report.reprocessed = reprocess.finish(connection, store, table, contents)
+        store.push(table, replaces=anew)
         contents.save(landed)
         present = {content for content in known.values() if content} | contents.met
         report.history = History(

@@ -1,7 +1,7 @@
 """Where things lie in the data directory, and how a file gets there whole or not at all.
 
-The only module of this room that joins paths: an object store needs another one of these, nothing
-else.
+The only module of this room that joins paths. Where an object store holds the data, what is here is
+a working copy of it.
 """
 
 import fcntl
@@ -13,9 +13,14 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, cast
 
 from sources.contract import SourceError, Table
+
+if TYPE_CHECKING:
+    from sources.objects import Mirror, Objects
 
 _log = logging.getLogger(__name__)
 
@@ -32,15 +37,58 @@ COLLECTED = "database"
 class Store:
     """The data directory. A file is named by the content it is made of, so writers never meet.
 
-    `is_anew`: the folders of raw and quarantine are those in which a table is made anew.
+    `url`: the object store that holds landing, raw and quarantine, of which the directory has a
+    working copy then. `is_anew`: the folders of raw and quarantine are those in which a table is
+    made anew.
     """
 
-    def __init__(self, data: Path, *, is_anew: bool = False) -> None:
+    def __init__(self, data: Path, url: str | None = None, *, is_anew: bool = False) -> None:
         # Absolute, so that views and readers don't depend on where a process was started.
         self.data = data.absolute()
         self.landing = self.data / "landing"
+        self._url = url
         self._is_anew = is_anew
         self._loader = self.data / ".loader"
+
+    @cached_property
+    def objects(self) -> "Objects | None":
+        """The object store, where there is one."""
+        if not self._url:
+            return None
+        from sources.objects import Objects  # and with it a library that most never need
+
+        return Objects(self._url)
+
+    def pull(self, table: Table) -> None:
+        """Bring the working copy of a table's raw and quarantine up to date."""
+        for mirror in self._mirrors(table):
+            mirror.pull()
+
+    def push(self, table: Table, *, replaces: bool = False) -> None:
+        """Write a table's quarantine and raw back; `replaces`: they were made anew."""
+        for mirror in self._mirrors(table):
+            mirror.push(replaces=replaces)
+
+    def collected(self, table: Table) -> "Mirror | None":
+        """What keeps the landed reads of a database in the object store, where there is one."""
+        return self._mirror(table, self.collected_folder(table)) if self.objects else None
+
+    def _mirrors(self, table: Table) -> "list[Mirror]":
+        # Quarantine first: once a file of raw is there, nobody looks at its content again.
+        folders = (self.quarantine_folder(table), self.raw_folder(table))
+        return [self._mirror(table, folder) for folder in folders] if self.objects else []
+
+    def _mirror(self, table: Table, folder: Path) -> "Mirror":
+        from sources.objects import Mirror
+
+        remote = folder.relative_to(self.data)
+        memory = self._loader / f"{table.full_name}.{remote.parts[0]}.json"
+        return Mirror(cast("Objects", self.objects), remote.as_posix(), folder, memory)
+
+    def fetched_file(self, name: str) -> Path:
+        """Where an object of the landing zone lies while it is read; its name tells its format."""
+        ending = "".join(PurePosixPath(name).suffixes[-2:])[-24:]
+        return self._loader / "fetched" / f"{hashlib.sha256(name.encode()).hexdigest()}{ending}"
 
     @property
     def formats_file(self) -> Path:
@@ -69,7 +117,7 @@ class Store:
 
     def beside(self) -> "Store":
         """The same data directory, where raw and quarantine are being made anew."""
-        return Store(self.data, is_anew=True)
+        return Store(self.data, self._url, is_anew=True)
 
     def anew_marker(self, table: Table) -> Path:
         """It exists while a table that was made anew, whole, changes places with the old one."""

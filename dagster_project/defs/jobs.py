@@ -13,8 +13,9 @@ from dagster_project.defs.publish.published import PUBLISHED
 from dagster_project.defs.resources import BUILD_TAG
 from dagster_project.publishing.audience import BY_HAND, ON_EACH_BUILD, AudienceSpec
 from dagster_project.settings import load
-from sources.landing import landed_files
-from sources.store import Store
+from sources.contract import SourceError
+from sources.landing import landed_files, require_landing
+from sources.store import COLLECTED, Store
 
 build_job = dg.define_asset_job(
     "build",
@@ -36,17 +37,17 @@ def _landing_fingerprint() -> str | None:
 
     What a build itself lands doesn't count: an ERP at work would start one build after the other.
     """
-    store = Store(load().data_dir)
-    if not store.landing.is_dir():
+    store = Store(load().data_dir, load().objects_url)
+    try:
+        require_landing(store)
+    except SourceError:
         return None
     seen = hashlib.sha256()
     for table in sources.tables():
-        own = store.collected_folder(table)
+        own = f"{table.source}/{table.name}/{COLLECTED}/"
         for file in landed_files(store, table):
-            if file.path.is_relative_to(own):
-                continue
-            known = file.path.lstat()
-            seen.update(f"{file.name}|{known.st_size}|{known.st_mtime_ns}\n".encode())
+            if not file.name.startswith(own):
+                seen.update(f"{file.name}|{file.state}\n".encode())
     return seen.hexdigest()
 
 

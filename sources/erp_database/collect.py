@@ -51,6 +51,7 @@ def collect(
     kind: str,
     data: Path,
     *,
+    objects_url: str | None = None,
     overlap: timedelta = timedelta(hours=1),
     timeout: timedelta = timedelta(minutes=10),
     maximum_gone_share: float = 0.15,
@@ -61,7 +62,7 @@ def collect(
     `maximum_gone_share`: of a table's rows, how many may be gone since the last read. Raises
     SourceError, one line that says what to do, and then nothing has landed.
     """
-    store = Store(data)
+    store = Store(data, objects_url)
     wanted = mappings(kind)
     with ExitStack() as files, _snapshot(url, timeout) as (cursor, read_at):
         finished: list[tuple[Path, Path]] = []
@@ -69,6 +70,8 @@ def collect(
         for mapping in wanted:
             folder = store.collected_folder(mapping.table)
             make_folder(folder)
+            if mirror := store.collected(mapping.table):
+                mirror.pull()
             final = folder / f"{read_at.strftime(NAME)}.parquet"
             news = files.enter_context(temporary(final))
             read = _Read(cursor, mapping, read_at, overlap, maximum_gone_share)
@@ -78,6 +81,9 @@ def collect(
             found.append(collected)
         for news, final in finished:
             commit(news, final)
+        for mapping in wanted:
+            if mirror := store.collected(mapping.table):
+                mirror.push()
     for collected in found:
         _log.info(
             "%s: %d rows read, %d landed, %d of them gone.",

@@ -29,6 +29,7 @@ def erp_database(warehouse: Warehouse) -> dg.MaterializeResult:
         settings.erp_url.get_secret_value() if settings.erp_url else "",
         settings.erp_kind,
         settings.data_dir,
+        objects_url=settings.objects_url,
         overlap=timedelta(minutes=settings.erp_overlap_minutes),
         timeout=timedelta(seconds=settings.erp_timeout_seconds),
         maximum_gone_share=settings.erp_maximum_gone_share,

@@ -98,6 +98,7 @@ def raw_asset(table: Table) -> dg.AssetsDefinition:
             table,
             settings.data_dir,
             loaded_at=datetime.now(UTC),
+            url=settings.objects_url,
             formats=settings.formats_file,
             anew=config.reprocess,
         )

@@ -11,18 +11,23 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from adbc_driver_manager import Error as DatabaseError
-from adbc_driver_postgresql import dbapi
 
 from sources.contract import SourceError, Table
 from sources.erp_database.compare import MAPPING, NAME, READ_AT, Landed, check_keys
 from sources.erp_database.mapping import Mapping, mappings
+from sources.erp_database.modules import fitted
 from sources.store import Store, commit, make_folder, temporary
+
+if TYPE_CHECKING:
+    from adbc_driver_postgresql import dbapi
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +72,7 @@ def collect(
     with ExitStack() as files, _snapshot(url, timeout) as (cursor, read_at):
         finished: list[tuple[Path, Path]] = []
         found = []
-        for mapping in wanted:
+        for mapping in fitted(wanted, partial(_rows, cursor)):
             folder = store.collected_folder(mapping.table)
             make_folder(folder)
             if mirror := store.collected(mapping.table):
@@ -96,7 +101,7 @@ def collect(
 class _Read:
     """One table read in the transaction of `cursor`."""
 
-    cursor: dbapi.Cursor
+    cursor: "dbapi.Cursor"
     mapping: Mapping
     read_at: datetime
     overlap: timedelta
@@ -168,23 +173,30 @@ class _Read:
 
 
 @contextmanager
-def _snapshot(url: str, timeout: timedelta) -> Iterator[tuple[dbapi.Cursor, datetime]]:
+def _snapshot(url: str, timeout: timedelta) -> "Iterator[tuple[dbapi.Cursor, datetime]]":
     """Open a read-only transaction that sees one state of the database, and when that is."""
+    from adbc_driver_postgresql import dbapi  # 1.5 s, which a run without a read needn't wait for
+
     try:
         with dbapi.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute(f"set statement_timeout = {timeout // timedelta(milliseconds=1)}")
             cursor.execute("set client_encoding = 'UTF8'")
             cursor.execute("begin isolation level repeatable read read only")
-            cursor.execute("select now()")
-            ((read_at,),) = cursor.fetchall()
+            ((read_at,),) = _rows(cursor, "select now()")
             yield cursor, read_at
     except DatabaseError as error:
         raise SourceError(_explain(error)) from None
     except (OSError, duckdb.Error, pa.ArrowException) as error:
         raise SourceError(
             f"What was read from the ERP can't be written ({type(error).__name__}), or what was "
-            "landed before can't be read: check the disk and the folders landing/erp/*/database."
+            "landed before can't be read: check the disk and the folders landing/*/*/database."
         ) from error
+
+
+def _rows(cursor: "dbapi.Cursor", sql: str) -> list[tuple[Any, ...]]:
+    """Run a query whose result is small."""
+    cursor.execute(sql)
+    return list(cursor.fetchall())
 
 
 def _explain(error: DatabaseError) -> str:

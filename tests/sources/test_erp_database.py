@@ -1,5 +1,6 @@
 """Reading an ERP's database: what lands, what is left out, and what a fault leaves behind."""
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -28,6 +29,23 @@ TICKETS_SQL = """
 select id::text as ticket_id, null as customer_id, opened_at, null as closed_at, null as category,
     state as status, opened_at as _changed_at
 from ticket
+"""
+RECEIPTS_SQL = """
+select 'r1' as receipt_id, 's1' as store_id, null as register_id,
+    timestamptz '2026-02-01 01:30+02' as sold_at, 1 as line_no, 'p1' as product_id,
+    null as product_name, null as category, 1 as quantity, 9.90 as unit_price,
+    null as discount_amount, 9.90 as line_amount, 'EUR' as currency, null as promo_code,
+    null as loyalty_id, null as email, null as phone, null as payment_card_hash,
+    null as original_receipt_id, now() as _changed_at
+"""
+BRANDS_SQL = """
+-- may lack brand: id integer, label text
+-- may lack product: shelf text
+select product.id::text as product_id, product.name, product.shelf as category,
+    brand.label as brand, product.price as list_price, 'EUR' as currency,
+    product.written_at as updated_at, product.written_at as _changed_at
+from product
+left join brand on brand.id = product.id
 """
 
 
@@ -70,7 +88,7 @@ def shop(server: str, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(mapping, "_ROOT", queries.parent)
     shop = Shop(server, world.data)
     shop.write(
-        "drop table if exists product, ticket",
+        "drop table if exists product, ticket, brand, helpdesk",
         "create table product (id int primary key, name text, price numeric, "
         "written_at timestamptz default now())",
         "create table ticket (id int primary key, state text, opened_at timestamptz default now())",
@@ -220,6 +238,49 @@ def test_a_change_of_the_mapping_reads_everything_anew(
     file.write_text(PRODUCTS_SQL.replace("null as brand", "upper(name) as brand"))
     assert shop.read()["erp_products"] == Collected("erp_products", 2, 2, 0)
     assert shop.read()["erp_products"].rows_landed == 0
+
+
+def test_a_table_of_another_source_lands_with_that_source(
+    shop: Shop, world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "mappings" / "shop" / "pos_receipt_lines.sql").write_text(RECEIPTS_SQL)
+    assert shop.read()["pos_receipt_lines"] == Collected("pos_receipt_lines", 1, 1, 0)
+    assert world.load(TABLES["pos_receipt_lines"]).rows_rejected == 0
+    assert world.raw(TABLES["pos_receipt_lines"], "sold_at, line_amount::varchar") == [
+        ("2026-01-31T23:30:00.000000Z", "9.9000")
+    ]
+    (landed,) = (shop.data / "landing" / "pos").rglob("*.parquet")
+    assert landed.parent == shop.data / "landing" / "pos" / "receipt_lines" / "database"
+
+
+def test_what_an_erp_lacks_reads_as_empty(shop: Shop, world: World, tmp_path: Path) -> None:
+    file = tmp_path / "mappings" / "shop" / "products.sql"
+    file.write_text(BRANDS_SQL)
+    brands = "select brand, category from raw.erp_products order by _landed_file desc limit 1"
+    shop.read()
+    world.load(PRODUCTS)
+    assert world.query(brands) == [(None, None)]
+    shop.write("create table brand (id int, label text)", "insert into brand values (1, 'Dorna')")
+    assert shop.read()["erp_products"].rows_landed == 1  # its module came, and nothing was edited
+    world.load(PRODUCTS)
+    assert world.query(brands) == [("Dorna", None)]
+    shop.write("alter table product add shelf text")
+    shop.write("update product set shelf = 'Dairy' where id = 1")
+    shop.read()
+    world.load(PRODUCTS)
+    assert world.query(brands) == [("Dorna", "Dairy")]
+
+
+def test_a_table_that_needs_what_the_erp_lacks_is_left_out_and_named(
+    shop: Shop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    needs = "-- requires ticket\n-- requires helpdesk\n"
+    (tmp_path / "mappings" / "shop" / "tickets.sql").write_text(needs + TICKETS_SQL)
+    assert set(shop.read()) == {"erp_products"}
+    assert "erp_tickets: left out, this ERP has no helpdesk." in caplog.messages
+    shop.write("create table helpdesk (id int)")
+    assert shop.read()["erp_tickets"].rows_landed == 1
 
 
 def test_all_tables_show_one_state_of_the_erp(shop: Shop, tmp_path: Path) -> None:

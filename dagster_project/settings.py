@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         ),
     ] = None
     erp_kind: Annotated[
-        str, Field(description="Which ERP it is: a folder of sources/erp_database.")
+        str, Field(description="Which ERP it is, tryton or odoo: a folder of sources/erp_database.")
     ] = "tryton"
     erp_overlap_minutes: Annotated[
         int,

@@ -12,6 +12,7 @@ from dagster_project.defs.jobs import landing_sensor
 from tests.e2e.house import House
 
 ORDERS = "landing/erp/orders"
+READ_FROM_ODOO = {"raw/pos_receipt_lines", "raw/pos_stores"}
 GRAPH = """
 import json
 from dagster_project.definitions import defs
@@ -58,6 +59,8 @@ def test_what_a_build_landed_itself_starts_no_other(
     _, cursor = _starts_a_build(None)
     _land(tmp_path, f"{ORDERS}/database/2026-11-22T17-16-20.555783Z.parquet")
     assert _starts_a_build(cursor) == (False, cursor)
+    _land(tmp_path, "landing/pos/receipt_lines/database/2026-11-22T17-16-20.555783Z.parquet")
+    assert _starts_a_build(cursor) == (False, cursor)
 
 
 def _graph(data: Path, **variables: str) -> dict[str, list[str]]:
@@ -80,6 +83,22 @@ def test_the_erp_is_read_before_its_tables_are_loaded(tmp_path: Path) -> None:
             assert parents == ["landing/erp_database"]
         elif key.startswith("raw/"):
             assert parents == ["meta/build"]
+
+
+def test_what_an_erp_knows_of_its_tills_waits_for_the_read(tmp_path: Path) -> None:
+    url = "postgresql://reader@127.0.0.1:1/erp"
+    graph = _graph(tmp_path, PERENNIAL_ERP_URL=url, PERENNIAL_ERP_KIND="odoo")
+    for key, parents in graph.items():
+        if key.startswith("raw/"):
+            is_read = key.startswith("raw/erp_") or key in READ_FROM_ODOO
+            assert parents == ["landing/erp_database" if is_read else "meta/build"]
+    assert set(graph) > READ_FROM_ODOO
+
+
+def test_an_unknown_erp_is_told_by_the_read_and_loads_nothing_before(tmp_path: Path) -> None:
+    url = "postgresql://reader@127.0.0.1:1/erp"
+    graph = _graph(tmp_path, PERENNIAL_ERP_URL=url, PERENNIAL_ERP_KIND="abacus")
+    assert graph["raw/erp_orders"] == ["landing/erp_database"]
 
 
 def test_without_an_address_no_erp_is_in_the_graph(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from dagster_project.publishing import gates
 from dagster_project.settings import load as load_settings
 from sources import quarantine
 from sources.contract import Table
+from sources.erp_database.mapping import is_mapped
 from sources.load import LoadReport, create_views, load_table
 from sources.store import Store
 
@@ -75,7 +76,7 @@ def build(
 def raw_asset(table: Table) -> dg.AssetsDefinition:
     """Make the asset of one source table, with the check on what of it was quarantined."""
     key = dg.AssetKey(["raw", table.full_name])
-    from_database = table.source == "erp" and load_settings().erp_url
+    from_database = load_settings().erp_url and _is_read(table)
 
     @dg.asset(
         key=key,
@@ -114,6 +115,14 @@ def raw_asset(table: Table) -> dg.AssetsDefinition:
         )
 
     return load
+
+
+def _is_read(table: Table) -> bool:
+    """Whether the ERP's database may have rows for the table.
+
+    Its own tables wait for it in any case: of a kind that nobody knows, the read will say so.
+    """
+    return table.source == "erp" or is_mapped(load_settings().erp_kind, table)
 
 
 def _metadata(report: LoadReport, stock: quarantine.Stock) -> dict[str, dg.MetadataValue]:

@@ -74,7 +74,8 @@ select
     dated.id as order_id,
     dated.party as customer_id,
     dated.ordered_at,
-    null as channel,
+    -- an order with a number of somebody else's came through a web shop
+    case when nullif(dated.reference, '') is null then 'phone' else 'web' end as channel,
     dated.status,
     currency.code as currency,
     greatest(coalesce(dated.total_amount_cache, 0), 0) as total_amount,

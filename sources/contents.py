@@ -27,7 +27,7 @@ from sources.store import MANY, Store, commit, remove, temporary
 
 _log = logging.getLogger(__name__)
 
-CONTENTS, REPLACES = "perennial.contents", "perennial.replaces"
+CONTENTS, REPLACES = _KEYS = "perennial.contents", "perennial.replaces"
 
 # A median of fewer says nothing.
 _FEWEST_AMOUNTS = 30
@@ -103,11 +103,23 @@ def footer(contents: Iterable[Content], *, replaces: Iterable[str] = ()) -> str:
 
     `replaces`: names of files of raw that hold the same contents, to be deleted once it is there.
     """
-    said = {CONTENTS: [content.said() for content in contents], REPLACES: list(replaces)}
-    pairs = ", ".join(
-        f"{literal(key)}: {literal(json.dumps(value))}" for key, value in said.items()
-    )
-    return f"kv_metadata {{{pairs}}}"
+    said = [content.said() for content in contents]
+    return _footer({CONTENTS: json.dumps(said), REPLACES: json.dumps(list(replaces))})
+
+
+def footer_of(path: Path) -> str:
+    """The same option for a file that is to be made of another one's contents."""
+    return _footer({key: said.decode() for key, said in _said(path).items() if key in _KEYS})
+
+
+def _footer(said: dict[str, str]) -> str:
+    pairs = (f"{literal(key)}: {literal(value)}" for key, value in said.items())
+    return f"kv_metadata {{{', '.join(pairs)}}}"
+
+
+def _said(path: Path) -> dict[str, bytes]:
+    found = pq.read_metadata(path).metadata or {}
+    return {key.decode("utf-8", "replace"): value for key, value in found.items()}
 
 
 class Contents:
@@ -218,12 +230,12 @@ class Contents:
         found: dict[str, tuple[list[Content], list[str]]] = {}
         for file in files:
             path = self._store.raw_folder(self._table) / file
-            said = pq.read_metadata(path).metadata or {}
-            contents = [Content.read(one) for one in json.loads(said.get(CONTENTS.encode(), b"[]"))]
+            said = _said(path)
+            contents = [Content.read(one) for one in json.loads(said.get(CONTENTS, b"[]"))]
             # A file of before footers is named by the one content that it holds.
             since = datetime.fromtimestamp(path.stat().st_mtime, UTC)
             contents = contents or [Content(path.stem, "", 0, since, ())]
-            found[file] = contents, json.loads(said.get(REPLACES.encode(), b"[]"))
+            found[file] = contents, json.loads(said.get(REPLACES, b"[]"))
         return found
 
     def _rows(self, files: dict[str, list[Content]]) -> pa.Table:

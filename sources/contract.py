@@ -41,6 +41,14 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Identifier:
+    """Something by which a row names a person: its type, and SQL over the columns for its value."""
+
+    kind: str
+    sql: str
+
+
+@dataclass(frozen=True)
 class Rule:
     """A condition every row keeps, as SQL over the typed columns; null counts as kept.
 
@@ -57,7 +65,8 @@ class Table:
     """One table of a source: what lands in landing/<source>/<name>/ and one view raw.<full_name>.
 
     `key` identifies a row over all landed files (staging removes what was sent twice).
-    `event_time` is the column that says when the row happened.
+    `event_time` is the column that says when the row happened. `identifiers` name the person whom a
+    row is about, so that no row of somebody who was erased is loaded.
     """
 
     source: str
@@ -67,6 +76,7 @@ class Table:
     key: tuple[str, ...]
     rules: tuple[Rule, ...] = ()
     event_time: str | None = None
+    identifiers: tuple[Identifier, ...] = ()
 
     @property
     def full_name(self) -> str:

@@ -1,7 +1,7 @@
 """The ERP: customers, products, orders, returns and tickets."""
 
 from sources.contract import Column, Rule, Table, happens_in_our_time, is_currency, not_negative
-from sources.people import address, channel_consents, person
+from sources.people import address, channel_consents, identified_by, person
 
 CUSTOMERS = Table(
     source="erp",
@@ -20,6 +20,11 @@ CUSTOMERS = Table(
     ),
     key=("customer_id",),
     event_time="updated_at",
+    identifiers=identified_by(
+        *("loyalty_id", "email", "phone", "tax_id"),
+        erp_customer_id="customer_id",
+        user_id="web_user_id",
+    ),
 )
 
 PRODUCTS = Table(
@@ -83,6 +88,7 @@ ORDERS = Table(
         not_negative("total_amount", "discount_amount", "shipping_amount"),
     ),
     event_time="ordered_at",
+    identifiers=identified_by(erp_customer_id="customer_id"),
 )
 
 ORDER_LINES = Table(
@@ -141,6 +147,7 @@ TICKETS = Table(
     key=("ticket_id",),
     rules=(happens_in_our_time("opened_at"),),
     event_time="opened_at",
+    identifiers=identified_by(erp_customer_id="customer_id"),
 )
 
 TABLES = (CUSTOMERS, PRODUCTS, ORDERS, ORDER_LINES, RETURNS, TICKETS)

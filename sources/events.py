@@ -1,6 +1,6 @@
 """The event contract that web and app share: one JSON object a line, by the Segment spec."""
 
-from sources.contract import Column, Rule, Table, happens_in_our_time
+from sources.contract import Column, Identifier, Rule, Table, happens_in_our_time
 
 EVENT_TYPES = ("track", "page", "screen", "identify", "group", "alias")
 
@@ -51,6 +51,25 @@ _RULES = (
     ),
 )
 
+# Where the contract says that they may stand.
+_IDENTIFIERS = tuple(
+    Identifier(kind, sql)
+    for kind, *places in (
+        ("anonymous_id", '"anonymousId"', '"previousId"'),
+        ("user_id", '"userId"', '"previousId"'),
+        ("device_id", "context ->> '$.device.id'"),
+        (
+            "email",
+            "traits ->> '$.email'",
+            "context ->> '$.traits.email'",
+            "properties ->> '$.email'",
+        ),
+        ("phone", "traits ->> '$.phone'", "context ->> '$.traits.phone'"),
+        ("loyalty_id", "traits ->> '$.loyalty_id'", "context ->> '$.traits.loyalty_id'"),
+    )
+    for sql in places
+)
+
 
 def event_table(source: str, description: str) -> Table:
     """The events table of one source."""
@@ -62,4 +81,5 @@ def event_table(source: str, description: str) -> Table:
         key=("messageId",),
         rules=_RULES,
         event_time="timestamp",
+        identifiers=_IDENTIFIERS,
     )

@@ -17,6 +17,7 @@ from sources.contents import Contents
 from sources.contract import SourceError, Table
 from sources.copying import Copying
 from sources.csv_rows import CsvSurvey, survey_csv
+from sources.erasure import Erased, sift
 from sources.json_rows import Survey, sound_survey
 from sources.landing import (
     DefectiveFileError,
@@ -42,7 +43,8 @@ _identity = attrgetter("st_ino", "st_size", "st_mtime_ns")
 class Outcome:
     """What became of one landed file. `changing`: it was being written while it was read.
 
-    `form`: how it is written, where that isn't as the contract has it.
+    `form`: how it is written, where that isn't as the contract has it. `erased`: rows of erased
+    people, which are neither loaded nor kept anywhere else.
     """
 
     status: Literal["known", "loaded", "refused", "changing"]
@@ -50,6 +52,7 @@ class Outcome:
     refused: Counter[str] = field(default_factory=Counter)
     byte_count: int = 0
     form: str = ""
+    erased: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class FileLoad:
     file: LandedFile
     loaded_at: datetime
     contents: Contents
+    erased: Erased | None = None
 
     def outcome(self) -> Outcome:
         """Load the file, or refuse it; a content that has been loaded is left as it is."""
@@ -125,6 +129,7 @@ class FileLoad:
             rows, refused_count = copying.run()
             if self.has_changed(before):
                 return Outcome("changing")
+            gone = sift(self.connection, self.table, self.erased, raw)
             refused = self._rules(quarantine) if refused_count else Counter[str]()
             # Quarantine first: once the raw file is there, nobody looks at this content again.
             if refused:
@@ -134,7 +139,7 @@ class FileLoad:
             commit(raw, raw_file)
         self.contents.known.add(digest)
         self.contents.remember(self.file, digest)
-        return Outcome("loaded", rows, refused, before.st_size, source.form)
+        return Outcome("loaded", rows - gone, refused, before.st_size, source.form, gone)
 
     def _refuse(self, digest: str, error: DefectiveFileError) -> Outcome:
         """Write down why the file is refused, unless that is what is written there already."""

@@ -25,6 +25,7 @@ from sources.compaction import compact
 from sources.contents import Contents
 from sources.contract import Table
 from sources.drift import History
+from sources.erasure import Erased
 from sources.files import FileLoad, Outcome
 from sources.formats import AS_CONTRACTED, FileFormat, read_formats
 from sources.landing import LandedFile, landed_files
@@ -63,6 +64,7 @@ class LoadReport:
     files_changing: int = 0
     rows: int = 0
     rows_rejected: int = 0
+    rows_erased: int = 0
     rejected_by_rule: dict[str, int] = field(default_factory=dict)
     files_refused: dict[str, str] = field(default_factory=dict)
     bytes_read: int = 0
@@ -80,6 +82,7 @@ class LoadReport:
         self.files_rejected += outcome.status == "refused"
         self.files_changing += outcome.status == "changing"
         self.rows += outcome.rows
+        self.rows_erased += outcome.erased
         self.bytes_read += outcome.byte_count
         if outcome.status == "loaded":
             self.rows_rejected += outcome.refused.total()
@@ -105,12 +108,15 @@ def load_table(
     loaded_at: datetime,
     url: str | None = None,
     formats: Path | None = None,
+    erased: Erased | None = None,
     progress: Progress | None = None,
     anew: bool = False,
 ) -> LoadReport:
     """Load what has landed for a table and isn't in raw yet; `anew`: everything, by today's rules.
 
     `url`: the object store that has landing, raw and quarantine, of which `data` is a working copy.
+    `erased`: whose rows are left out.
+    `erased`: whose rows are left out.
 
     Raises SourceError, one line that says what to do, where there is no landing folder, the data
     directory can't be written, or `formats` (see `declared_formats`) is wrong. `loaded_at` (with a
@@ -131,7 +137,7 @@ def load_table(
         contents = Contents(connection, target, table)
         known = {file.name: contents.content_of(file) for file in landed}
         loads = [
-            FileLoad(connection, target, table, file, loaded_at, contents)
+            FileLoad(connection, target, table, file, loaded_at, contents, erased)
             for file in landed
             if not known[file.name]
         ]

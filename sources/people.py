@@ -1,6 +1,6 @@
 """The columns that describe a person, the same wherever a source keeps people."""
 
-from sources.contract import Column
+from sources.contract import Column, Identifier
 
 
 def person() -> tuple[Column, ...]:
@@ -36,3 +36,9 @@ def channel_consents() -> tuple[Column, ...]:
             ("viber", "Viber"),
         )
     )
+
+
+def identified_by(*kinds: str, **columns: str) -> tuple[Identifier, ...]:
+    """By which columns a row names its person: called as their type, or given as `type=column`."""
+    named = dict.fromkeys(kinds, "") | columns
+    return tuple(Identifier(kind, f'"{column or kind}"') for kind, column in named.items())

@@ -1,7 +1,7 @@
 """The tills: receipt lines, loyalty members, stores."""
 
 from sources.contract import Column, Rule, Table, happens_in_our_time, is_currency, not_negative
-from sources.people import address, channel_consents, person
+from sources.people import address, channel_consents, identified_by, person
 
 RECEIPT_LINES = Table(
     source="pos",
@@ -46,6 +46,7 @@ RECEIPT_LINES = Table(
         ),
     ),
     event_time="sold_at",
+    identifiers=identified_by("loyalty_id", "email", "phone", payment_card="payment_card_hash"),
 )
 
 MEMBERS = Table(
@@ -63,6 +64,7 @@ MEMBERS = Table(
     ),
     key=("loyalty_id",),
     event_time="updated_at",
+    identifiers=identified_by("loyalty_id", "email", "phone", "tax_id"),
 )
 
 STORES = Table(

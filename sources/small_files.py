@@ -19,6 +19,7 @@ import pyarrow as pa
 from sources.contents import Content, footer
 from sources.copying import GROUPS, copy_sql
 from sources.csv_rows import csv_lines
+from sources.erasure import sift
 from sources.files import FileLoad, Outcome
 from sources.headers import Header
 from sources.json_rows import json_lines, survey_lines
@@ -154,14 +155,17 @@ def _load(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Answers:
             lines.ask(copy_sql(refused_rows(table, reading, stamp), quarantine, options))
             refused = _by_file(connection, quarantine)
             commit(quarantine, quarantine_file)
+        gone = sift(connection, table, first.erased, raw)
+        left = _by_content(connection, raw) if gone else {}
         commit(raw, raw_file)
     answers = []
     for small in batch:
         file = small.load.file
         counted = refused.get(file.name, Counter())
         small.load.contents.remember(file, small.content)
-        rows = small.row_count - counted.total()
-        outcome = Outcome("loaded", rows, counted, file.byte_count, small.form)
+        kept = small.row_count - counted.total()
+        rows = left.get(small.content, 0) if gone else kept
+        outcome = Outcome("loaded", rows, counted, file.byte_count, small.form, kept - rows)
         answers.append((file, outcome))
     return answers
 
@@ -200,6 +204,11 @@ def _reading(lines: _Lines, batch: Batch) -> Reading:
         return csv_lines(table, header, declared)
     escaped_nul = any(small.has_escaped_nul for small in batch)
     return json_lines(table, survey_lines(lines.ask, table, declared, escaped_nul=escaped_nul))
+
+
+def _by_content(connection: duckdb.DuckDBPyConnection, raw: Path) -> dict[str, int]:
+    sql = f"select _content, count(*) from {parquet(raw)} group by all"
+    return dict(connection.execute(sql).fetchall())
 
 
 def _by_file(connection: duckdb.DuckDBPyConnection, quarantine: Path) -> dict[str, Counter[str]]:

@@ -1,8 +1,9 @@
-"""Erased people: never sent again, whichever file or id they come back with.
+"""Erased people: never sent and never loaded again, whichever file or id they come back with.
 
 `forget` keeps salted hashes of the person's ids, so that every later delivery leaves the person out
-and tells channels that hold them to remove them. It doesn't delete the person from the published
-build, the raw files or the landing zone yet, nor from the tools beyond their audiences.
+and tells channels that hold them to remove them, and that no later load takes in a row that names
+them. It doesn't delete the person from the published build, the landing zone or what lies in raw
+yet (a table that is made anew is without them), nor from the tools beyond their audiences.
 """
 
 import hashlib
@@ -13,6 +14,8 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.errors import PerennialError
+from dagster_project.identity.normalise import normalise
+from dagster_project.identity.rules import load_rules
 from dagster_project.publishing import ledger as ledger_file
 from dagster_project.publishing import published as published_file
 from dagster_project.publishing.people import find_person
@@ -108,6 +111,66 @@ def find_erased(connection: duckdb.DuckDBPyConnection, *, salt: str) -> None:
     )
 
 
+@dataclass(frozen=True)
+class ErasedPeople:
+    """Who was erased, as hashes of their identifiers; identifiers are compared as identity does."""
+
+    hashes: tuple[str, ...]
+    salt: str
+    default_country: str
+
+    def among(self, connection: duckdb.DuckDBPyConnection, mentions: str, into: str) -> None:
+        """Which of `mentions` (kind, value, country) are theirs, as temp table `into`."""
+        rules = load_rules()
+        columns = ", ".join(
+            f"case when kind = '{rule.name}' then value end as {rule.name}"
+            for rule in rules.identifiers
+        )
+        connection.execute(
+            f"""
+            create or replace temp table _erasable as
+            select row_number() over () as signal_no, {columns}, country,
+                null::varchar as previous_id
+            from {mentions}
+            """
+        )
+        normalise(connection, rules, signals="_erasable", default_country=self.default_country)
+        kinds = " ".join(f"when {rule.strength} then '{rule.name}'" for rule in rules.identifiers)
+        connection.execute(
+            f"""
+            create or replace temp table {into} as
+            with named as (
+                select case strength {kinds} end as kind, raw_value as value, identifier_value
+                from _identity_values
+                where identifier_value is not null
+            )
+
+            select distinct kind, value
+            from named
+            where {_HASH.format(kind="kind", value="identifier_value")}
+                in (select unnest($hashes::varchar[]))
+            """,
+            {"salt": self.salt, "hashes": list(self.hashes)},
+        )
+        for table in ("_erasable", "_identity_mentioned", "_identity_values"):
+            connection.execute(f"drop table if exists {table}")
+
+
+def read_erased(ledger: Path, *, salt: str, default_country: str) -> ErasedPeople | None:
+    """Who was erased so far; None where that is nobody.
+
+    Raises SaltChangedError where nobody who was would be recognised.
+    """
+    if not ledger.exists():
+        return None
+    with ledger_file.opened(ledger) as connection:
+        found = connection.execute("select distinct subject_hash from erasures").fetchall()
+        if not found:
+            return None
+        _require_salt(connection, salt)
+    return ErasedPeople(tuple(row[0] for row in found), salt, default_country)
+
+
 def _salt_check(salt: str) -> str:
     return hashlib.sha256(f"{salt}|perennial".encode()).hexdigest()
 
@@ -125,5 +188,5 @@ def _require_salt(connection: duckdb.DuckDBPyConnection, salt: str) -> None:
     if row is None or row[0] != _salt_check(salt):
         raise SaltChangedError(
             "The salt isn't the one that people were erased with, so they couldn't be recognised "
-            "and nothing was sent. Set the salt back to what it was."
+            "and nothing was sent or loaded. Set the salt back to what it was."
         )

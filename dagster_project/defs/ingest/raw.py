@@ -11,6 +11,7 @@ from dagster_project.defs.ingest import checks
 from dagster_project.defs.quality.outcomes import keep
 from dagster_project.defs.resources import Warehouse
 from dagster_project.publishing import gates
+from dagster_project.publishing.erasure import read_erased
 from dagster_project.settings import load as load_settings
 from sources import quarantine
 from sources.contract import Table
@@ -101,6 +102,11 @@ def raw_asset(table: Table) -> dg.AssetsDefinition:
             loaded_at=datetime.now(UTC),
             url=settings.objects_url,
             formats=settings.formats_file,
+            erased=read_erased(
+                settings.ledger,
+                salt=settings.holdout_salt.get_secret_value(),
+                default_country=settings.default_country,
+            ),
             anew=config.reprocess,
         )
         for rule, count in report.rejected_by_rule.items():
@@ -135,6 +141,7 @@ def _metadata(report: LoadReport, stock: quarantine.Stock) -> dict[str, dg.Metad
         "new files": dg.MetadataValue.int(report.files_new),
         "new rows": dg.MetadataValue.int(report.rows),
         "bytes read": dg.MetadataValue.int(report.bytes_read),
+        "rows of erased people left out": dg.MetadataValue.int(report.rows_erased),
         "files refused": dg.MetadataValue.int(report.files_rejected),
         "rows in quarantine": dg.MetadataValue.int(stock.quarantined),
         "quarantine by rule": dg.MetadataValue.json(stock.by_rule),

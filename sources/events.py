@@ -1,6 +1,13 @@
 """The event contract that web and app share: one JSON object a line, by the Segment spec."""
 
-from sources.contract import Column, Identifier, Rule, Table, happens_in_our_time
+from sources.contract import (
+    Column,
+    Identifier,
+    Rule,
+    Table,
+    happens_in_our_time,
+    not_ahead_of,
+)
 
 EVENT_TYPES = ("track", "page", "screen", "identify", "group", "alias")
 
@@ -12,6 +19,7 @@ _COLUMNS = (
         "timestamp",
         "When it happened, corrected for the device's clock.",
         required=True,
+        # Without sentAt nobody knows how wrong the device's clock was: such an event has no time.
         otherwise='"originalTimestamp" + ("receivedAt" - "sentAt")',
     ),
     Column("originalTimestamp", "timestamp", "When it happened by the device's own clock."),
@@ -34,6 +42,7 @@ _COLUMNS = (
 
 _RULES = (
     happens_in_our_time("timestamp"),
+    not_ahead_of("timestamp", "receivedAt"),
     Rule(
         name="nobody",
         sql='"anonymousId" is not null or "userId" is not null',

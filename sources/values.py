@@ -12,8 +12,11 @@ from sources.contract import Column, ColumnType
 MAX_TEXT_BYTES = 2_000
 
 _CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?"
+# From -12:00 to +14:00: there is no other on earth, though DuckDB takes +99:99 for four days.
+_MINUTES = "(:?[0-5][0-9])?"
+_HOURS = f"[+]((0[0-9]|1[0-3]){_MINUTES}|14(:?00)?)|-((0[0-9]|1[01]){_MINUTES}|12(:?00)?)"
 # Shopify and PostgreSQL write a space before it.
-_OFFSET = r"([Zz]| ?(UTC|[+-][0-9]{2}(:?[0-9]{2})?))"
+_OFFSET = f"([Zz]| ?(UTC|{_HOURS}))"
 # DuckDB's cast wants seconds, an upper-case T and Z, and nothing between clock and offset.
 _MINUTES_ONLY = r"^(.{10}).([0-9]{2}:[0-9]{2})($|[Zz+-].*)"
 
@@ -28,9 +31,10 @@ def _clock(text: str) -> str:
 
 
 def _timestamp(text: str) -> str:
-    # Nearly every time ends in Z and casts at once; the pattern costs more than the cast.
+    # Nearly every time ends in Z and casts at once; the pattern costs more than the cast. A year
+    # of five digits or more would leave no room to compute with.
     return f"""case
-        when ends_with({text}, 'Z') and strlen({text}) between 20 and 30
+        when ends_with({text}, 'Z') and strlen({text}) between 20 and 30 and {text} like '____-%'
             then try_cast({text} as timestamptz)
         when regexp_full_match({text}, '{_CLOCK}{_OFFSET}')
             then try_cast({_clock(text)} as timestamptz)

@@ -42,7 +42,12 @@
     cast({{ local_time(instant, timezone) }} as date)
 {%- endmacro %}
 
-{#- The instant (timestamp with zone) at which a wall clock in a time zone showed a time. -#}
+{#-
+    The instant (timestamp with zone) at which a wall clock in a time zone showed a time. Of a time
+    that it showed twice, when summer ended, the second, in standard time, as PostgreSQL has it too
+    (Spark: the first): a till that means the first writes its offset. A time that it skipped, when
+    summer began, is as long after the jump as it says: 03:30 is what the clock called 04:30.
+-#}
 {% macro instant_of(wall_time, timezone) -%}
     {{ return(adapter.dispatch("instant_of")(wall_time, timezone)) }}
 {%- endmacro %}

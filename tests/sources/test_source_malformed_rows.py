@@ -119,6 +119,7 @@ def value_kinds(table: Table, line: Line) -> list[Kind]:
         kinds.append(put("no event", "track_without_event", event='""'))
         kinds.append(put("bad clock", "invalid_timestamp", timestamp='"today"'))
         kinds.append(put("no time", "missing_value", timestamp='""', originalTimestamp='""'))
+        kinds.append(put("clock ahead", "clock_ahead", timestamp='"2024-05-03T10:00:00Z"'))
     return kinds
 
 

@@ -7,7 +7,8 @@
 
 A rule that finds rows counts them and never selects their values, which may be personal data. In
 SQL, `{batch}` is the table under judgement and `{as_of}` the logical now of the build, or
-`{as_of_text}` where it is compared with text. Any native expectation of
+`{as_of_text}` where it is compared with text. Rows of raw that have left their source
+(`_is_deleted`) aren't judged and aren't in `{batch}`. Any native expectation of
 `great_expectations.expectations` may stand in the list as well; its `description` is then the name
 of the check, and listing the suites takes the seconds that importing GX takes.
 """

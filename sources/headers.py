@@ -75,11 +75,21 @@ def _undecodable(encoding: str) -> DefectiveFileError:
     )
 
 
-def check_names(table: Table, names: Sequence[str], declared: FileFormat) -> None:
-    """Refuse a file that lacks a required column or names one twice."""
+def check_names(
+    table: Table,
+    names: Sequence[str],
+    declared: FileFormat,
+    columns: tuple[str, ...] | None = None,
+) -> None:
+    """Refuse a file that lacks a required column, or one of `columns`, or names one twice."""
     if len(names) > _MAX_COLUMNS:
         raise DefectiveFileError("file_header", f"has more than {_MAX_COLUMNS} columns")
-    needed = declared.needed_in_header(table)
+    own = declared.names(table)
+    needed = (
+        declared.needed_in_header(table)
+        if columns is None
+        else tuple(own.get(column, column) for column in columns)
+    )
     missing = [name for name in needed if name not in names]
     if missing:
         raise DefectiveFileError(
@@ -90,7 +100,7 @@ def check_names(table: Table, names: Sequence[str], declared: FileFormat) -> Non
     folded = [name.lower() for name in names]
     twice = {name for name in folded if folded.count(name) > 1}
     if twice:
-        known = [name for name in declared.names(table).values() if name.lower() in twice]
+        known = [name for name in own.values() if name.lower() in twice]
         raise DefectiveFileError(
             "file_columns_repeated",
             f"names {', '.join(known) or 'an unknown column'} twice: keep one of each name",

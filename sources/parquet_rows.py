@@ -30,8 +30,9 @@ def parquet_types(
         raise DefectiveFileError(
             "file_corrupt", "has a damaged Parquet footer: land it again"
         ) from error
-    check_names(table, names, declared)
-    return {str(row[0]): str(row[1]) for row in described}
+    types = {str(row[0]): str(row[1]) for row in described}
+    check_names(table, names, declared, table.key if _marks_deleted(types) else None)
+    return types
 
 
 def parquet_rows(table: Table, path: Path, types: dict[str, str], declared: FileFormat) -> Reading:
@@ -44,16 +45,25 @@ def parquet_rows(table: Table, path: Path, types: dict[str, str], declared: File
         raise DefectiveFileError(
             "file_columns_repeated", "has a column file_row_number, a reserved name: rename it"
         )
-    deletes = types.get(DELETED) == "BOOLEAN"
+    deletes = _marks_deleted(types)
+    is_deleted = f"coalesce({DELETED}, false)" if deletes else "false"
     names = {column: own for column, own in declared.names(table).items() if own in types}
     known = {*names.values(), *([DELETED] if deletes else [])}
+    # Of a row that is gone only the key has to be clean.
+    excused = set(table.column_names) - set(table.key) if deletes else set()
+    written = {
+        column.name: _text(column, names[column.name], types[names[column.name]])
+        for column in table.columns
+        if column.name in names
+    }
     texts, faults = declared_texts(
         table,
         declared,
         {
-            column.name: _text(column, names[column.name], types[names[column.name]])
-            for column in table.columns
-            if column.name in names
+            column: _clean(text, is_deleted)
+            if column in excused and types[names[column]] == "VARCHAR"
+            else text
+            for column, text in written.items()
         },
         is_text=lambda column: "true" if types[names[column]] == "VARCHAR" else "false",
     )
@@ -65,7 +75,8 @@ def parquet_rows(table: Table, path: Path, types: dict[str, str], declared: File
         faults=(
             *(
                 Fault(
-                    f"contains({name(own)}, chr(0))",
+                    (f"not {is_deleted} and " if column in excused else "")
+                    + f"contains({name(own)}, chr(0))",
                     "nul_character",
                     f"{column} holds a NUL character",
                 )
@@ -83,8 +94,17 @@ def parquet_rows(table: Table, path: Path, types: dict[str, str], declared: File
             }
         ),
         unknown=tuple(column for column in types if column not in known),
-        deleted=f"coalesce({DELETED}, false)" if deletes else "false",
+        deleted=is_deleted,
     )
+
+
+def _marks_deleted(types: dict[str, str]) -> bool:
+    return types.get(DELETED) == "BOOLEAN"
+
+
+def _clean(text: str, is_deleted: str) -> str:
+    """SQL for a text; null where a row that is gone has a NUL in it."""
+    return f"case when not ({is_deleted} and contains({text}, chr(0))) then {text} end"
 
 
 def _text(column: Column, own: str, sql_type: str) -> str:

@@ -3,7 +3,7 @@
 A `Reading` says how a format yields the text of each column; from there on all formats are one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sources.contract import Column, Table
@@ -14,11 +14,15 @@ from sources.values import is_blank, is_invalid, problem_of, rule_of, sql_type, 
 
 @dataclass(frozen=True)
 class Fault:
-    """A condition over the columns at hand under which a row is refused, and how it is said."""
+    """A condition over the columns at hand under which a row is refused, and how it is said.
+
+    `columns`: those whose values are at fault; none where it is the row as a whole.
+    """
 
     sql: str
     rule: str
     message: str
+    columns: tuple[str, ...] = ()
 
 
 # What a row read from `lines` is as it came: without its line end.
@@ -35,10 +39,10 @@ class Reading:
     `relation`: a from-clause. `texts`: SQL for the text of each contract column that the file has.
     `line`, `row`, `extra`: SQL for the row's line, the row as it came, and a JSON text of what the
     contract doesn't know. `first_line`: the first row's line, where a row's place tells its own.
-    `faults`: what only this format can break, over the relation's columns. `has_json`: the texts of
-    objects are of type JSON already, so parsed once and not again. `deleted`: SQL for whether the
-    row says that it has left its source. `unknown`: names in the file that the contract doesn't
-    know.
+    `faults`: what only this format can break, over the relation's columns; it keeps out a row that
+    is gone as well. `has_json`: the texts of objects are of type JSON already, so parsed once and
+    not again. `deleted`: SQL for whether the row says that it has left its source. `unknown`: names
+    in the file that the contract doesn't know.
     """
 
     relation: str
@@ -80,7 +84,7 @@ def good_rows(table: Table, reading: Reading, stamp: Stamp, *, all_or_none: bool
     kept = "_fault is null"
     if all_or_none:
         kept = f"case when {kept} then true else error('a row is refused') end"
-    columns = ", ".join(name(column.name) for column in table.columns)
+    columns = ", ".join(_kept(table, reading))
     return f"""{_judged(table, reading, stamp)}
         select {columns}, cast(_extra as json) as _extra, cast(_line as bigint) as _line,
             cast({reading.first_line or "null"} as bigint) as _first_line,
@@ -91,7 +95,7 @@ def good_rows(table: Table, reading: Reading, stamp: Stamp, *, all_or_none: bool
 
 def refused_rows(table: Table, reading: Reading, stamp: Stamp) -> str:
     """SQL for the rows of quarantine."""
-    faults = _faults(table, reading)
+    faults = _refusals(table, reading)
     rules = ", ".join(literal(fault.rule) for fault in faults)
     messages = ", ".join(literal(fault.message) for fault in faults)
     return f"""{_judged(table, reading, stamp)}
@@ -149,7 +153,7 @@ def _judged(table: Table, reading: Reading, stamp: Stamp) -> str:
         valued as (select *, {values} from texts),
         completed as (select *{computed} from valued),
         judged as (
-            select *, {cases([fault.sql for fault in _faults(table, reading)])} as _fault
+            select *, {cases([fault.sql for fault in _refusals(table, reading)])} as _fault
             from completed
         )"""
 
@@ -166,14 +170,59 @@ def _text(column: Column, reading: Reading) -> str:
     return f"nullif({text}, '')"
 
 
+def _kept(table: Table, reading: Reading) -> list[str]:
+    """SQL for each column as raw keeps it: null where a row that is gone can't be believed."""
+    if not _marks_deleted(reading):
+        return [name(column.name) for column in table.columns]
+    kept = []
+    faults = _faults(table, reading)
+    for column in table.column_names:
+        doubts = [f.sql for f in faults if column in f.columns and not _bars_gone(table, f)]
+        doubted = f"_is_deleted and ({' or '.join(doubts)})"
+        value = f"case when {doubted} then null else {name(column)} end as {name(column)}"
+        kept.append(value if doubts else name(column))
+    return kept
+
+
+def _marks_deleted(reading: Reading) -> bool:
+    return reading.deleted != "false"
+
+
+def _bars_gone(table: Table, fault: Fault) -> bool:
+    """Whether a fault keeps out a row that is gone as well: nobody could say which one it was."""
+    return not fault.columns or not set(fault.columns).isdisjoint(table.key)
+
+
+def _refusals(table: Table, reading: Reading) -> list[Fault]:
+    """What keeps a row out, the most telling first.
+
+    A row that is gone is told by its key alone: it has the last values of one that was perhaps
+    refused for them, or let in before there was a rule, and would stay for ever.
+    """
+    faults = _faults(table, reading)
+    if not _marks_deleted(reading):
+        return faults
+    return [
+        fault
+        if _bars_gone(table, fault)
+        else replace(fault, sql=f"not _is_deleted and ({fault.sql})")
+        for fault in faults
+    ]
+
+
 def _faults(table: Table, reading: Reading) -> list[Fault]:
     """Everything that can be wrong with a row, the most telling first."""
     format_faults = [
-        Fault(f"_format_fault = {number}", fault.rule, fault.message)
+        replace(fault, sql=f"_format_fault = {number}")
         for number, fault in enumerate(reading.faults, start=1)
     ]
     row_rules = [
-        Fault(f"not ({rule.sql})", rule.name, f"breaks the rule that {rule.description}")
+        Fault(
+            f"not ({rule.sql})",
+            rule.name,
+            f"breaks the rule that {rule.description}",
+            tuple(c for c in table.column_names if name(c) in rule.sql and c not in table.key),
+        )
         for rule in table.rules
     ]
     columns = [fault for column in table.columns for fault in _column_faults(column)]
@@ -184,13 +233,17 @@ def _column_faults(column: Column) -> list[Fault]:
     text, value = _text_name(column), name(column.name)
     # A value of its own that can't be read isn't made good by a computed one.
     invalid = is_invalid(column, text, _own_name(column))
-    faults = [Fault(invalid, rule_of(column), f"{column.name} {problem_of(column)}")]
+    at_fault = (column.name,)
+    faults = [Fault(invalid, rule_of(column), f"{column.name} {problem_of(column)}", at_fault)]
     if column.required:
         computed = f" and can't be computed as {column.otherwise}" if column.otherwise else ""
         blank = f" or {is_blank(value)}" if column.type == "text" else ""
         faults.append(
             Fault(
-                f"{value} is null{blank}", "missing_value", f"{column.name} is required{computed}"
+                f"{value} is null{blank}",
+                "missing_value",
+                f"{column.name} is required{computed}",
+                at_fault,
             )
         )
     if column.allowed:
@@ -201,6 +254,7 @@ def _column_faults(column: Column) -> list[Fault]:
                 unknown,
                 "unknown_value",
                 f"{column.name} is none of {', '.join(column.allowed)}",
+                at_fault,
             )
         )
     return faults

@@ -40,6 +40,7 @@ copies as (
         row_number() over (
             partition by events.messageid
             order by
+                events._is_deleted desc,
                 events.receivedat asc nulls last,
                 events._landed_file asc,
                 events._line asc,

@@ -14,6 +14,24 @@
     _line desc
 {%- endmacro %}
 
+{#-
+    When a version was written. One that says that the record has left need say no more than its key:
+    without a date of its own it has that of the newest version that landed before it.
+-#}
+{% macro written_at(key, updated_at) -%}
+    coalesce(
+        {{ updated_at }},
+        case
+            when _is_deleted
+                then max({{ updated_at }}) over (
+                    partition by {{ key }}
+                    order by _landed_file asc, _loaded_at asc, _line asc
+                    rows between unbounded preceding and current row
+                )
+        end
+    )
+{%- endmacro %}
+
 {#- Null for what happens after as_of: it isn't known yet. -#}
 {% macro known(instant) -%}
     case when {{ instant }} <= {{ as_of() }} then {{ instant }} end

@@ -6,7 +6,7 @@ EXPECTATIONS = [
     has_rows(severity="warning"),
     never_null("order_id"),
     never_null("line_no"),
-    few_rows("a line has an amount", "line_amount is null and not _is_deleted", at_most=0.05),
+    few_rows("a line has an amount", "line_amount is null", at_most=0.05),
     few_rows(
         "a line belongs to an order",
         "order_id not in (select order_id from raw.erp_orders where order_id is not null)",

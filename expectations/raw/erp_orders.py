@@ -5,20 +5,19 @@ from expectations.rules import few_rows, has_rows, known_currency, never_null, n
 EXPECTATIONS = [
     has_rows(severity="warning"),
     never_null("order_id"),
-    few_rows("an order has a time", "ordered_at is null and not _is_deleted", at_most=0.05),
+    few_rows("an order has a time", "ordered_at is null", at_most=0.05),
     not_in_the_future("ordered_at"),
     known_currency(where="total_amount is not null", at_most=0.05),
     # An unknown status can't be told from cancelled, an unknown channel not from the till.
     few_rows(
         "status is known",
-        "not _is_deleted and (status is null or lower(status) not in "
-        "('pending', 'confirmed', 'shipped', 'delivered', 'cancelled'))",
+        "status is null or lower(status) not in "
+        "('pending', 'confirmed', 'shipped', 'delivered', 'cancelled')",
         at_most=0.05,
     ),
     few_rows(
         "channel is known",
-        "not _is_deleted and (channel is null or lower(channel) not in "
-        "('web', 'app', 'phone', 'store'))",
+        "channel is null or lower(channel) not in ('web', 'app', 'phone', 'store')",
         at_most=0.05,
     ),
     few_rows(
@@ -35,8 +34,7 @@ EXPECTATIONS = [
     ),
     few_rows(
         "an order has lines",
-        "not _is_deleted and order_id not in "
-        "(select order_id from raw.erp_order_lines where order_id is not null)",
+        "order_id not in (select order_id from raw.erp_order_lines where order_id is not null)",
         at_most=0.05,
         severity="warning",
     ),

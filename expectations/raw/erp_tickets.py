@@ -6,7 +6,7 @@ EXPECTATIONS = [
     has_rows(severity="warning"),
     never_null("ticket_id"),
     not_in_the_future("opened_at"),
-    few_rows("a ticket has a status", "status is null and not _is_deleted", at_most=0.2),
+    few_rows("a ticket has a status", "status is null", at_most=0.2),
     few_rows(
         "nothing is closed before it is opened",
         "closed_at < opened_at",

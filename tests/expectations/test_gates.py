@@ -5,10 +5,12 @@ from pathlib import Path
 
 import gate_world as world
 import pytest
-from gate_defects import DEFECTS, bare, defect
+from gate_defects import DEFECTS, FUTURE, bare, defect
 
 from expectations.runner import Suite, SuiteResult, suites, validate
+from sources import tables as source_tables
 
+SOURCES = source_tables()
 SUITES = suites()
 CRITICAL = [(suite, name) for suite in SUITES for name in suite.critical]
 CONTEXT = {"as_of": world.AS_OF}
@@ -117,6 +119,66 @@ def test_a_few_odd_rows_are_noise(warehouse: Path) -> None:
     world.plant(warehouse, "update raw.erp_orders set status = 'bogus' where rowid < 10")
 
     assert not judged(warehouse, "raw", "erp_orders").closed
+
+
+_GONE = """insert into {table} by name
+    select unnest(range(60))::varchar as "{key}", 'x.parquet' as _landed_file,
+        {as_of} as _loaded_at, true as _is_deleted"""
+
+
+def _plant_gone(warehouse: Path) -> None:
+    """Beside the forty rows of each raw table, sixty of which only the key is known."""
+    as_of = f"timestamptz '{world.AS_OF}'"
+    gone = [
+        _GONE.format(table=f"raw.{table.full_name}", key=table.key[0], as_of=as_of)
+        for table in SOURCES
+    ]
+    world.plant(warehouse, *gone)
+
+
+def test_rows_that_have_left_their_source_are_not_judged(warehouse: Path) -> None:
+    _plant_gone(warehouse)
+
+    results = validate("raw", None, warehouse, context=CONTEXT)
+
+    checks = [check for result in results for check in result.checks]
+    assert [check for check in checks if not check.passed] == []
+    assert {check.evaluated_count for check in checks} == {40}
+
+
+def test_rows_that_have_left_hide_no_defect_of_the_others(warehouse: Path) -> None:
+    _plant_gone(warehouse)
+    planted = {
+        "web_events": ("messageId is never null", '"messageId" = null'),
+        "pos_receipt_lines": ("quantity is never null", "quantity = null"),
+        "erp_orders": ("status is known, but for 5%", "status = 'bogus'"),
+        "erp_returns": ("currency is known, but for 5%", "currency = 'XXX'"),
+        "erp_tickets": (
+            "opened_at isn't in the future, but for 1%",
+            f"opened_at = {FUTURE}, closed_at = null",
+        ),
+    }
+    for table, (_, change) in planted.items():
+        # One more than noise.
+        world.plant(
+            warehouse, f"update raw.{table} set {change} where not _is_deleted and rowid < 11"
+        )
+
+    results = validate("raw", list(planted), warehouse, context=CONTEXT)
+
+    for result, (name, _) in zip(results, planted.values(), strict=True):
+        assert result.closed
+        assert [(c.name, c.failed_count) for c in result.checks if not c.passed] == [(name, 11)]
+
+
+def test_a_table_of_which_everything_has_left_is_empty(warehouse: Path) -> None:
+    _plant_gone(warehouse)
+    world.plant(warehouse, "delete from raw.erp_orders where not _is_deleted")
+
+    result = judged(warehouse, "raw", "erp_orders")
+
+    assert [check.name for check in result.checks if not check.passed] == ["has rows"]
+    assert not result.closed
 
 
 def test_a_newcomer_with_tills_alone_gets_through(warehouse: Path) -> None:

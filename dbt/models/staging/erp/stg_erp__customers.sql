@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ source("raw", "erp_customers") }}
+    select
+        *,
+        {{ written_at("customer_id", "updated_at") | indent(8) }} as written_at
+    from {{ source("raw", "erp_customers") }}
 ),
 
 versions as (
@@ -7,7 +10,7 @@ versions as (
         *,
         row_number() over (
             partition by customer_id
-            order by {{ newest_first("updated_at") | indent(12) }}
+            order by {{ newest_first("written_at") | indent(12) }}
         ) as version_rank
     from source
 ),

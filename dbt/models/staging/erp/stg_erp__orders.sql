@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ source("raw", "erp_orders") }}
+    select
+        *,
+        {{ written_at("order_id", "updated_at") | indent(8) }} as written_at
+    from {{ source("raw", "erp_orders") }}
 ),
 
 versions as (
@@ -7,9 +10,22 @@ versions as (
         *,
         row_number() over (
             partition by order_id
-            order by {{ newest_first("updated_at") | indent(12) }}
+            order by {{ newest_first("written_at") | indent(12) }}
         ) as version_rank
     from source
+),
+
+-- What marks an order as gone is sure of its key alone: the order is as it was when it was there.
+last_there as (
+    select
+        *,
+        min(case when _is_deleted then version_rank end) over (partition by order_id) = 1
+            as has_left,
+        row_number() over (
+            partition by order_id
+            order by case when _is_deleted then 1 else 0 end asc, version_rank asc
+        ) as standing
+    from versions
 ),
 
 renamed as (
@@ -23,7 +39,7 @@ renamed as (
         -- Order Completed event would otherwise bring it back.
         lower({{ clean("channel") }}) as channel,
         case
-            when _is_deleted then 'cancelled'
+            when has_left then 'cancelled'
             when lower(status) = 'delivered' and delivered_at > {{ as_of() }} then 'shipped'
             else lower({{ clean("status") }})
         end as status,
@@ -40,8 +56,8 @@ renamed as (
         promised_at,
         {{ known("delivered_at") }} as delivered_at,
         updated_at
-    from versions
-    where version_rank = 1
+    from last_there
+    where standing = 1
 ),
 
 identified as (
@@ -49,7 +65,8 @@ identified as (
         *,
         {{ signal_id("'erp'", erp_customer_id="customer_id") | indent(8) }} as signal_id
     from renamed
-    where ordered_at <= {{ as_of() }}
+    -- It isn't known when only of an order that was gone before anything could be read of it.
+    where ordered_at is null or ordered_at <= {{ as_of() }}
 )
 
 select * from identified

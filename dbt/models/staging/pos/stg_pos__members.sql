@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ ref("stg_pos__member_versions") }}
+    select
+        *,
+        {{ written_at("loyalty_id", "updated_at") | indent(8) }} as written_at
+    from {{ ref("stg_pos__member_versions") }}
 ),
 
 ranked as (
@@ -7,7 +10,7 @@ ranked as (
         *,
         row_number() over (
             partition by loyalty_id
-            order by {{ newest_first("updated_at") | indent(12) }}
+            order by {{ newest_first("written_at") | indent(12) }}
         ) as version_rank
     from source
 ),

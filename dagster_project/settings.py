@@ -111,6 +111,13 @@ class Settings(BaseSettings):
     erp_timeout_seconds: Annotated[
         int, Field(ge=1, description="How long one query of the ERP's database may take.")
     ] = 600
+    erp_full_read_hours: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Hours after which a read compares all rows of the ERP; 0: each does.",
+        ),
+    ] = 24
     erp_maximum_gone_share: Annotated[
         float,
         Field(

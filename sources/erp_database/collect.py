@@ -2,8 +2,10 @@
 
 Every table is read in one read-only transaction that sees one state of the ERP. A file has the time
 of that state for a name, so the newest one says from when to read the next time; an overlap brings
-what was committed late, and rows that are as they were are left out. Files are put in place when
-all of them are whole: a lost connection, or a kill, leaves what was there before.
+what was committed late, and rows that are as they were are left out. Once a day every row is
+compared: what is made of a contact, an address or a price changes without a trace when that is
+deleted. Files are put in place when all of them are whole: a lost connection, or a kill, leaves
+what was there before.
 """
 
 import logging
@@ -24,6 +26,7 @@ from sources.contract import SourceError, Table
 from sources.erp_database.compare import MAPPING, NAME, READ_AT, Landed, check_keys
 from sources.erp_database.mapping import Mapping, mappings
 from sources.erp_database.modules import fitted
+from sources.erp_database.whole_reads import WholeReads
 from sources.store import Store, commit, make_folder, temporary
 
 if TYPE_CHECKING:
@@ -60,18 +63,21 @@ def collect(
     overlap: timedelta = timedelta(hours=1),
     timeout: timedelta = timedelta(minutes=10),
     maximum_gone_share: float = 0.15,
+    full_read_after: timedelta = timedelta(hours=24),
 ) -> list[Collected]:
     """Read the ERP of `kind` at the PostgreSQL address `url`, and land what is new.
 
     `overlap`: how long a transaction of the ERP may take; `timeout`: how long one query may;
-    `maximum_gone_share`: of a table's rows, how many may be gone since the last read. Raises
-    SourceError, one line that says what to do, and then nothing has landed.
+    `maximum_gone_share`: of a table's rows, how many may be gone since the last read;
+    `full_read_after`: how long a change that leaves no trace may go unseen. Raises SourceError, one
+    line that says what to do, and then nothing has landed.
     """
     store = Store(data, objects_url)
     wanted = mappings(kind)
     with ExitStack() as files, _snapshot(url, timeout) as (cursor, read_at):
         finished: list[tuple[Path, Path]] = []
         found = []
+        read_whole = []
         for mapping in fitted(wanted, partial(_rows, cursor)):
             folder = store.collected_folder(mapping.table)
             make_folder(folder)
@@ -79,16 +85,23 @@ def collect(
                 mirror.pull()
             final = folder / f"{read_at.strftime(NAME)}.parquet"
             news = files.enter_context(temporary(final))
-            read = _Read(cursor, mapping, read_at, overlap, maximum_gone_share)
+            whole_reads = WholeReads(folder)
+            in_full = whole_reads.is_due(read_at, full_read_after)
+            read = _Read(cursor, mapping, read_at, overlap, maximum_gone_share, in_full)
             collected = read.into(news, Landed.in_folder(mapping.table, folder))
             if collected.rows_landed:
                 finished.append((news, final))
+            if in_full:
+                read_whole.append(whole_reads)
             found.append(collected)
         for news, final in finished:
             commit(news, final)
         for mapping in wanted:
             if mirror := store.collected(mapping.table):
                 mirror.push()
+        # Last: killed before, the next read compares everything once more, which harms nothing.
+        for whole_reads in read_whole:
+            whole_reads.remember(read_at)
     for collected in found:
         _log.info(
             "%s: %d rows read, %d landed, %d of them gone.",
@@ -106,6 +119,7 @@ class _Read:
     read_at: datetime
     overlap: timedelta
     maximum_gone_share: float
+    in_full: bool
 
     def into(self, news: Path, landed: Landed) -> Collected:
         """Write what isn't in `landed` to `news`."""
@@ -119,7 +133,8 @@ class _Read:
             check_keys(self._table, news)
             return Collected(self._table.full_name, rows, rows, 0)
         same_mapping = landed.mapping == self.mapping.fingerprint
-        since = landed.read_at - self.overlap if landed.read_at and same_mapping else None
+        goes_on = landed.read_at and same_mapping and not self.in_full
+        since = landed.read_at - self.overlap if landed.read_at and goes_on else None
         with temporary(news) as fetched, temporary(news) as keys, landed.newest(news) as newest:
             self._fetch(self.mapping.keys(), keys)
             check_keys(self._table, keys)

@@ -1,10 +1,11 @@
 """Reading an ERP's database: what lands, what is left out, and what a fault leaves behind."""
 
+import json
 import logging
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tryton import serve
 
 from sources.contract import SourceError
 from sources.erp_database import Collected, collect, mapping
+from sources.erp_database.whole_reads import WholeReads
 
 TICKETS = TABLES["erp_tickets"]
 PRODUCTS = TABLES["erp_products"]
@@ -73,6 +75,16 @@ class Shop:
         """Read what is new."""
         options = {"overlap": timedelta(minutes=10)} | options
         return {one.table: one for one in collect(self.url, "shop", self.data, **options)}
+
+    def age(self, **time: float) -> None:
+        """Let so much time have passed since every table was last compared whole."""
+        for mark in (self.data / "landing").rglob("_read.json"):
+            last = datetime.fromisoformat(json.loads(mark.read_text())["whole_read_at"])
+            mark.write_text(json.dumps({"whole_read_at": (last - timedelta(**time)).isoformat()}))
+
+    def change_without_a_trace(self) -> None:
+        """Change a row of a year ago, as an ERP does that deletes a part of it."""
+        self.write("update product set price = price + 1 where id = 1")
 
     def files(self) -> list[Path]:
         """Every file in the landing zone, temporary ones included."""
@@ -191,6 +203,92 @@ def test_rows_that_are_older_than_the_last_read_are_found(shop: Shop) -> None:
     shop.write("insert into product values (8, 'Undated', 1, null)")
     assert shop.read()["erp_products"].rows_landed == 2
     assert shop.read()["erp_products"].rows_landed == 0
+
+
+def test_a_change_that_leaves_no_trace_is_found_a_day_later(shop: Shop, world: World) -> None:
+    shop.read()
+    shop.change_without_a_trace()
+    shop.age(hours=22)
+    assert shop.read()["erp_products"] == Collected("erp_products", 0, 0, 0)
+    shop.age(hours=1)  # a daily build that begins a little earlier than yesterday's
+    assert shop.read()["erp_products"] == Collected("erp_products", 2, 1, 0)
+    assert shop.read()["erp_products"] == Collected("erp_products", 0, 0, 0)
+    world.load(PRODUCTS)
+    assert _newest(world)[0] == ("1", "Milk", "2.1000", False)
+
+
+def test_a_change_without_a_trace_is_the_newest_by_its_date_too(shop: Shop, world: World) -> None:
+    shop.read()
+    shop.write("update product set price = 9, written_at = written_at - interval '1 day'")
+    shop.age(days=2)
+    assert shop.read()["erp_products"].rows_landed == 2
+    world.load(PRODUCTS)
+    by_date = """select list_price::varchar from raw.erp_products where product_id = '1'
+        order by updated_at desc, _landed_file desc limit 1"""
+    assert world.query(by_date) == [("9.0000",)]
+
+
+def test_a_whole_read_that_finds_nothing_lands_nothing_and_is_remembered(
+    shop: Shop, world: World
+) -> None:
+    shop.read()
+    before = shop.files()
+    shop.age(days=2)
+    assert shop.read()["erp_products"] == Collected("erp_products", 2, 0, 0)
+    assert shop.read()["erp_products"] == Collected("erp_products", 0, 0, 0)
+    assert shop.files() == before
+    report = world.load(PRODUCTS)
+    assert (report.files_seen, report.files_rejected) == (1, 0)  # the mark isn't there for it
+
+
+def test_without_an_interval_every_read_is_whole(shop: Shop) -> None:
+    shop.read()
+    for _ in range(2):
+        shop.change_without_a_trace()
+        assert shop.read(full_read_after=timedelta(0))["erp_products"].rows_landed == 1
+
+
+def test_a_read_that_failed_was_no_whole_one(shop: Shop, tmp_path: Path) -> None:
+    shop.read()
+    shop.age(days=2)
+    shop.change_without_a_trace()
+    tickets = tmp_path / "mappings" / "shop" / "tickets.sql"
+    tickets.write_text("select 1 / 0")
+    with pytest.raises(SourceError):
+        shop.read()
+    tickets.write_text(TICKETS_SQL)
+    assert shop.read()["erp_products"].rows_landed == 1
+
+
+def test_a_read_that_was_killed_before_its_mark_is_made_good(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.read()
+    shop.age(days=2)
+    shop.change_without_a_trace()
+    with monkeypatch.context() as killed:
+        killed.setattr(WholeReads, "remember", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            shop.read()
+    assert shop.read()["erp_products"] == Collected("erp_products", 2, 0, 0)
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["", "{", "[]", "{}", '{"whole_read_at": 1}', '{"whole_read_at": "2026-01-01T00:00:00"}',
+     '{"whole_read_at": "2999-01-01T00:00:00+00:00"}'],
+)  # fmt: skip
+def test_a_mark_that_says_nothing_has_everything_compared(shop: Shop, mark: str) -> None:
+    shop.read()
+    shop.change_without_a_trace()
+    for file in (shop.data / "landing").rglob("_read.json"):
+        file.write_text(mark)
+    assert shop.read()["erp_products"].rows_landed == 1
+    assert shop.read()["erp_products"].rows_read == 0
 
 
 @pytest.mark.parametrize("key", ["1 as product_id", "nullif(id, 2) as product_id"])
@@ -369,7 +467,7 @@ def test_an_unknown_erp_is_answered_with_those_there_are(shop: Shop, world: Worl
 
 def test_a_clock_that_went_back_is_named(shop: Shop) -> None:
     shop.read()
-    for file in shop.files():
+    for file in shop.data.rglob("*.parquet"):
         file.rename(file.with_name("2999-01-01T00-00-00.000000Z.parquet"))
     with pytest.raises(SourceError, match="clock"):
         shop.read()

@@ -1,6 +1,7 @@
 """A live Tryton, read as a retailer's is: its own words against the rows of raw."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,10 @@ class Reader:
         self.url = url
         self.world = world
 
-    def read(self) -> dict[str, Collected]:
+    def read(self, **options: Any) -> dict[str, Collected]:
         """Read the shop, and load what landed."""
-        found = {one.table: one for one in collect(self.url, "tryton", self.world.data)}
+        read = collect(self.url, "tryton", self.world.data, **options)
+        found = {one.table: one for one in read}
         for table in ERP:
             report = self.world.load(table)
             assert report.rows_rejected == report.files_rejected == 0, report
@@ -144,6 +146,24 @@ def test_what_changed_in_tryton_is_in_raw_after_the_next_read(reader: Reader) ->
     assert 13 not in people  # deleted, and marked
     assert found["erp_customers"].rows_deleted == 1
     assert ("POT", Decimal("54.90")) in reader.newest("erp_products", "product_id, list_price")
+
+
+def test_a_contact_that_is_deleted_goes_from_its_party_with_the_next_whole_read(
+    reader: Reader,
+) -> None:
+    reader.read()
+    mails = "customer_id, email"
+    before = dict(reader.newest("erp_customers", mails)).items()
+    # As Tryton does it: the party isn't touched.
+    with psycopg.connect(reader.url, autocommit=True) as connection:
+        gone = "delete from party_contact_mechanism where value = 'joao@example.pt'"
+        assert connection.execute(gone).rowcount == 1
+    # The shop was filled within the usual overlap.
+    none = timedelta(0)
+    assert reader.read(overlap=none)["erp_customers"].rows_landed == 0
+    assert reader.read(overlap=none, full_read_after=none)["erp_customers"].rows_landed == 1
+    after = dict(reader.newest("erp_customers", mails)).items()
+    assert [mail for _, mail in before - after] == ["joao@example.pt"]
 
 
 def test_a_tryton_in_which_nothing_changed_lands_no_file(reader: Reader) -> None:

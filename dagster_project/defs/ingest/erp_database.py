@@ -33,6 +33,7 @@ def erp_database(warehouse: Warehouse) -> dg.MaterializeResult:
         overlap=timedelta(minutes=settings.erp_overlap_minutes),
         timeout=timedelta(seconds=settings.erp_timeout_seconds),
         maximum_gone_share=settings.erp_maximum_gone_share,
+        full_read_after=timedelta(hours=settings.erp_full_read_hours),
     )
     rows = "\n".join(
         f"| {one.table} | {one.rows_read:,} | {one.rows_landed:,} | {one.rows_deleted:,} |"

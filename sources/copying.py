@@ -14,6 +14,7 @@ from sources.json_rows import Survey, json_file, json_lines, survey
 from sources.landing import DefectiveFileError
 from sources.lines import Rows
 from sources.parquet_rows import parquet_rows, parquet_types
+from sources.parquet_size import check_parquet_size
 from sources.source_file import Source
 from sources.sql import literal, parquet
 from sources.verdict import Reading, Stamp, good_rows, refused_rows
@@ -56,7 +57,10 @@ class Copying:
     def _parquet(self) -> tuple[int, int]:
         file = self.source.file
         types = parquet_types(self._connection, self._table, file.path, file.declared)
+        check_parquet_size(self._connection, file.path)
         reading = parquet_rows(self._table, file.path, types, file.declared)
+        # Order costs memory here and says nothing: every row carries its line.
+        self._connection.execute("set preserve_insertion_order = false")
         try:
             rows = self._copy(good_rows(self._table, reading, self.stamp), self.raw, reading)
             refused_sql = refused_rows(self._table, reading, self.stamp)
@@ -96,11 +100,12 @@ class Copying:
     def _in_one(self, reading: Reading, found: Survey | CsvSurvey) -> bool:
         """Try the fast way; false where it came upon anything, so that lines have to be read."""
         sql = good_rows(self._table, reading, self.stamp, all_or_none=True)
-        group = max(_GROUP_BYTES // max(found.longest, 1) // _VECTOR_ROWS, 1) * _VECTOR_ROWS
+        rows = max(_GROUP_BYTES // max(found.longest, 1) // _VECTOR_ROWS, 1) * _VECTOR_ROWS
+        groups = f"row_group_size {min(rows, _GROUP_ROWS)}"
         # The order is what tells the line: it has to be kept.
         self._connection.execute("set preserve_insertion_order = true")
         try:
-            copied = self._copy(sql, self.raw, reading, group_rows=min(group, _GROUP_ROWS))
+            copied = self._copy(sql, self.raw, reading, groups)
         except (duckdb.InvalidInputException, duckdb.ConversionException):
             return False
         return copied == found.rows
@@ -136,10 +141,8 @@ class Copying:
         options = f"{GROUPS}, {self._footer(reading)}"
         return int(self.source.over(rows, copy_sql(sql, target, options))[0])
 
-    def _copy(
-        self, sql: str, target: Path, reading: Reading, *, group_rows: int = _GROUP_ROWS
-    ) -> int:
-        options = f"row_group_size {group_rows}, {self._footer(reading)}"
+    def _copy(self, sql: str, target: Path, reading: Reading, groups: str = GROUPS) -> int:
+        options = f"{groups}, {self._footer(reading)}"
         found = self._connection.execute(copy_sql(sql, target, options)).fetchone()
         return int(found[0]) if found else 0
 

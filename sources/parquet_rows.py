@@ -11,11 +11,14 @@ from sources.declared import declared_texts
 from sources.formats import FileFormat
 from sources.headers import check_names
 from sources.landing import DefectiveFileError
+from sources.lines import MAX_ROW_BYTES, ODD_ROWS, TOO_LONG
 from sources.sql import json_object, name, parquet
 from sources.verdict import Fault, Reading
 
 # A boolean column by which a file says that a row has left its source.
 DELETED = "_is_deleted"
+# What quarantine keeps of each text of a row that is too long; the landed file has the rest.
+_KEPT_CHARACTERS = 2_000
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 
 
@@ -67,12 +70,19 @@ def parquet_rows(table: Table, path: Path, types: dict[str, str], declared: File
         },
         is_text=lambda column: "true" if types[names[column]] == "VARCHAR" else "false",
     )
+    wordy = [name(column) for column, kind in types.items() if kind == "VARCHAR"]
+    length = " + ".join(f"coalesce(strlen({text}), 0)" for text in wordy) or "0"
+    is_long = f"{length} > {MAX_ROW_BYTES}"
     struct = "struct_pack(" + ", ".join(f"{name(c)} := {name(c)}" for c in types) + ")"
+    starts = ", ".join(f"{text} := left({text}, {_KEPT_CHARACTERS})" for text in wordy)
+    cut = f"struct_pack({starts})" if wordy else "null"
+    as_it_came = f"coalesce(try(cast(to_json({struct}) as varchar)), cast({struct} as varchar))"
     return Reading(
         relation=parquet(path, "file_row_number = true"),
         texts=texts,
         line="file_row_number + 1",
         faults=(
+            Fault(is_long, *ODD_ROWS[TOO_LONG]),
             *(
                 Fault(
                     (f"not {is_deleted} and " if column in excused else "")
@@ -85,7 +95,7 @@ def parquet_rows(table: Table, path: Path, types: dict[str, str], declared: File
             ),
             *faults,
         ),
-        row=f"coalesce(try(cast(to_json({struct}) as varchar)), cast({struct} as varchar))",
+        row=f"case when {is_long} then cast(to_json({cut}) as varchar) else {as_it_came} end",
         extra=json_object(
             {
                 column: f"cast(to_json({name(column)}) as varchar)"

@@ -18,10 +18,10 @@ from sources.landing import MOST_TIMES_UNPACKED, DefectiveFileError, too_large_u
 from sources.sql import literal, name, parquet
 
 # What any file may hold, however small it is: a second of loading.
-_FREE_BYTES = 64 << 20
-_FREE_VALUES = 1_000_000
-# Rows that a key tells apart take bytes each: of ten million, a column may still have one value.
-_MOST_VALUES_A_BYTE = 2
+_FREE_BYTES = 32 << 20
+_FREE_VALUES = 250_000
+# Rows that a key tells apart take some bytes each, whatever recurs in their other columns.
+_MOST_VALUES_A_BYTE = 1
 _TEXTS = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
 _VECTOR_ROWS = 2_048
 # Beyond twice its largest row group on each of two threads, reading needs next to nothing.
@@ -83,6 +83,9 @@ def _longest_in_dictionary(path: Path, group: int, column: str) -> int:
     while pa.types.is_nested(texts.type):
         texts = texts.field(0) if pa.types.is_struct(texts.type) else texts.values
     known = texts.dictionary if pa.types.is_dictionary(texts.type) else texts
+    known = known.storage if isinstance(known, pa.ExtensionArray) else known
+    if pa.types.is_decimal(known.type):
+        return int(known.type.bit_width) // 8
     return pc.max(pc.binary_length(known)).as_py() or 0
 
 
@@ -104,11 +107,13 @@ def _is_beyond(unpacked: int, size: int) -> bool:
 
 @contextmanager
 def _memory(connection: duckdb.DuckDBPyConnection, megabytes: int) -> Iterator[None]:
+    # Not `reset`, which doesn't bring back the limit that DuckDB began with.
+    before = connection.execute("select current_setting('memory_limit')").fetchall()[0][0]
     connection.execute(f"set memory_limit = '{megabytes}MB'")
     try:
         yield
     finally:
-        connection.execute("reset memory_limit")
+        connection.execute(f"set memory_limit = {literal(before)}")
 
 
 def _bytes_of(value: str, kind: Any, depth: int = 0) -> str:

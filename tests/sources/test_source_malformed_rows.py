@@ -253,7 +253,7 @@ def shown(octets: bytes) -> str:
 
 def test_there_are_enough_rows_of_enough_kinds() -> None:
     kinds = [kind for case in CASES for kind in kinds_of(*case)]
-    assert len({kind.name for kind in kinds}) >= 25
+    assert len({kind.name for kind in kinds}) >= 40
     assert len(kinds) * ROWS_OF_A_KIND >= MALFORMED_ROWS
 
 

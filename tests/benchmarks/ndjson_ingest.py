@@ -4,7 +4,11 @@ The floor is `read_json(columns = the contract's types)` copied to Parquet with 
 that checks nothing, hashes nothing, keeps no line and no unknown key. Floor and loader take turns,
 each measurement in a process of its own, and the ratio is the median over the pairs.
 
-    python tests/benchmarks/ndjson_ingest.py [rows] [pairs]
+The peer is dlt's pipeline from a folder of NDJSON to DuckDB. It takes a row at a time, so it is
+measured on a smaller file of the same events and compared by rows a second.
+
+    python tests/benchmarks/ndjson_ingest.py [rows] [pairs] [rows for dlt]
+    python tests/benchmarks/ndjson_ingest.py 2000000    # 1.4 GB
 """
 
 import logging
@@ -15,6 +19,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 
@@ -29,10 +34,11 @@ _log = logging.getLogger("ndjson_ingest")
 
 ROWS = 500_000
 PAIRS = 5
+PEER_ROWS = 100_000
 (EVENTS,) = (table for table in tables() if table.full_name == "web_events")
 
 # An event of a web shop's visitor, of about 740 bytes.
-_EVENTS_SQL = """
+EVENTS_SQL = """
     select if(h % 10 < 7, 'track', 'page') as type, md5(i::varchar) as "messageId",
         strftime(happened, '%Y-%m-%dT%H:%M:%S.%gZ') as timestamp,
         strftime(happened, '%Y-%m-%dT%H:%M:%S.%gZ') as "originalTimestamp",
@@ -73,10 +79,34 @@ def loader(_: Path, data: Path) -> None:
         raise RuntimeError(f"The benchmark's file should load whole: {report}")
 
 
+def peer(landed: Path, data: Path) -> None:
+    """dlt's filesystem source to DuckDB, as its documentation shows it."""
+    import dlt
+    from dlt.sources.filesystem import filesystem, read_jsonl
+
+    files = filesystem(bucket_url=landed.parent.as_uri(), file_glob=landed.name)
+    pipeline = dlt.pipeline(
+        "peer",
+        pipelines_dir=str(data / "pipelines"),
+        destination=dlt.destinations.duckdb(str(data / "events.duckdb")),
+        dataset_name="peer",
+    )
+    pipeline.run((files | read_jsonl()).with_name("events")).raise_on_failed_jobs()
+    with pipeline.sql_client() as client:
+        [(rows,)] = client.execute_sql("select count(*) from events") or [(0,)]
+    with landed.open("rb") as lines:
+        if rows != sum(1 for _ in lines):
+            raise RuntimeError(f"dlt loaded {rows} rows, which aren't all")
+
+
 def one(kind: str, landed: Path, data: Path) -> float:
-    """Run one of the two and give its seconds."""
+    """Run one of the three and give its seconds; all that it imports is imported before."""
+    if kind == "peer":
+        os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(data / "dlt")}
+        import_module("dlt.sources.filesystem")
+        import_module("dlt.destinations.impl.duckdb.duck")
     began = time.perf_counter()
-    {"floor": floor, "loader": loader}[kind](landed, data)
+    {"floor": floor, "loader": loader, "peer": peer}[kind](landed, data)
     return time.perf_counter() - began
 
 
@@ -97,16 +127,29 @@ def _apart(kind: str, landed: Path, data: Path) -> tuple[float, float]:
     return float(output), usage.ru_maxrss / 1024
 
 
-def measure(rows: int = ROWS, pairs: int = PAIRS) -> dict[str, float]:
+def land_events(data: Path, rows: int) -> Path:
+    """Land one file of `rows` events."""
+    landed = data / "landing" / "web" / "events" / "events.ndjson"
+    landed.parent.mkdir(parents=True)
+    duckdb.sql(
+        f"copy ({EVENTS_SQL.replace('{rows}', str(rows))}) to {literal(str(landed))} (format json)"
+    )
+    return landed
+
+
+def measure_peer(rows: int = PEER_ROWS) -> float:
+    """Rows a second of dlt's pipeline."""
+    with tempfile.TemporaryDirectory() as folder:
+        seconds, peak = _apart("peer", land_events(Path(folder), rows), Path(folder))
+    _log.info("dlt: %d events in %.1f s, %.0f MB at the peak", rows, seconds, peak)
+    return rows / seconds
+
+
+def measure(rows: int = ROWS, pairs: int = PAIRS, peer_rows: int = PEER_ROWS) -> dict[str, float]:
     """Measure `pairs` pairs on a file of `rows` events, tell them, and give the medians."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        landed = data / "landing" / "web" / "events" / "events.ndjson"
-        landed.parent.mkdir(parents=True)
-        duckdb.sql(
-            f"copy ({_EVENTS_SQL.replace('{rows}', str(rows))}) to {literal(str(landed))} "
-            "(format json)"
-        )
+        landed = land_events(data, rows)
         megabytes = landed.stat().st_size / 1e6
         _apart("floor", landed, data)  # the file into the page cache
         found = []
@@ -126,7 +169,13 @@ def measure(rows: int = ROWS, pairs: int = PAIRS) -> dict[str, float]:
         *(rows, megabytes, result["seconds"], result["peak_mb"]),
         *(result["floor_seconds"], result["floor_peak_mb"], result["ratio"]),
     )
-    return result | {"rows": rows, "megabytes": megabytes}
+    times = rows / result["seconds"] / measure_peer(peer_rows)
+    _log.info(
+        "%.2f of the rate of DuckDB's own reader (aim 0.8), %.0f times that of dlt by rows "
+        "(aim 50), %.0f MB at the peak (aim 2,000)",
+        *(1 / result["ratio"], times, result["peak_mb"]),
+    )
+    return result | {"rows": rows, "megabytes": megabytes, "times_dlt": times}
 
 
 if __name__ == "__main__":

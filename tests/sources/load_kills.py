@@ -23,7 +23,7 @@ import duckdb
 from sources.load import load_table
 from sources.quarantine import stock
 from sources.sql import literal
-from tests.benchmarks.ndjson_ingest import _EVENTS_SQL
+from tests.benchmarks.ndjson_ingest import EVENTS_SQL
 from tests.sources.figures import begin, unreadable, waiting_loader
 from tests.sources.landed import EVENTS
 
@@ -48,7 +48,7 @@ def land_events(data: Path, events: int, files: int) -> None:
     folder = data / "landing" / "web" / "events"
     folder.mkdir(parents=True)
     each = -(-events // files)
-    numbered = _EVENTS_SQL.replace("as type,", "as type, i,", 1).replace("{rows}", str(events))
+    numbered = EVENTS_SQL.replace("as type,", "as type, i,", 1).replace("{rows}", str(events))
     with duckdb.connect() as connection:
         connection.execute(f"create view events as {numbered}")
         for number in range(files):

@@ -23,6 +23,7 @@ import duckdb
 from sources.load import load_table
 from sources.quarantine import stock
 from sources.sql import literal
+from sources.store import Store
 from tests.benchmarks.ndjson_ingest import EVENTS_SQL
 from tests.sources.figures import begin, unreadable, waiting_loader
 from tests.sources.landed import EVENTS
@@ -122,7 +123,7 @@ def _compare(data: Path, events: int, files: int, storm: Storm) -> None:
             select count(*), count(distinct "messageId"), count(distinct truth.id)
             from read_parquet({raw}) left join truth on truth.id = "messageId" """
         ).fetchall()
-        refused = stock(connection, EVENTS, data).quarantined
+        refused = stock(connection, EVENTS, Store(data)).quarantined
     storm.lost += events - known + max(0, _BAD_ROWS * files - refused)
     storm.doubled += rows - distinct + max(0, refused - _BAD_ROWS * files)
 

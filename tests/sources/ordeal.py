@@ -27,6 +27,7 @@ from sources import tables
 from sources.contract import Table
 from sources.load import load_table
 from sources.quarantine import stock
+from sources.store import Store
 
 # What the platform promises for any file that isn't data.
 MOST_SECONDS = 5.0
@@ -154,7 +155,7 @@ def _load(table: Table, data: Path) -> dict[str, Any]:
     found["megabytes"] = int(status.split("VmHWM:")[1].split()[0]) / 1024
     if not found["error"]:
         with duckdb.connect() as connection:
-            kept = stock(connection, table, data)
+            kept = stock(connection, table, Store(data))
         one_file = report.files_new + report.files_rejected == report.files_seen == 1
         same = kept.loaded == report.rows and kept.by_rule == report.rejected_by_rule
         told = bool(report.rows or report.rejected_by_rule or report.files_new)

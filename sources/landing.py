@@ -45,7 +45,7 @@ HEAD_BYTES = 4096
 # a bomb is packed 1,000 times. What any file may unpack to is read in a fraction of a second.
 MOST_TIMES_UNPACKED = 200
 _FREE_BYTES = 16 << 20
-_STRETCH_BYTES = 64 << 10
+_STRETCH_BYTES = 256 << 10
 
 
 class DefectiveFileError(Exception):

@@ -19,8 +19,8 @@ from dagster_project import console, demo, settings, views
 from dagster_project.errors import PerennialError
 from sources import find_table
 from sources.contract import SourceError
-from sources.landing import require_landing
-from sources.store import Store
+from sources.loader.landing import require_landing
+from sources.loader.store import Store
 
 if TYPE_CHECKING:
     from dagster_project.defs.runs import RunResult
@@ -297,7 +297,7 @@ def _build(
     require_landing(Store(chosen.data_dir, chosen.objects_url))
 
     from dagster_project.defs.runs import execute
-    from sources.load import declared_formats
+    from sources.loader.load import declared_formats
 
     declared_formats(chosen.data_dir, chosen.formats_file)
 

@@ -14,8 +14,8 @@ from dagster_project.defs.resources import BUILD_TAG
 from dagster_project.publishing.audience import BY_HAND, ON_EACH_BUILD, AudienceSpec
 from dagster_project.settings import load
 from sources.contract import SourceError
-from sources.landing import landed_files, require_landing
-from sources.store import COLLECTED, Store
+from sources.loader.landing import landed_files, require_landing
+from sources.loader.store import COLLECTED, Store
 
 build_job = dg.define_asset_job(
     "build",

@@ -27,7 +27,7 @@ from sources.erp_database.compare import MAPPING, NAME, READ_AT, Landed, check_k
 from sources.erp_database.mapping import Mapping, mappings
 from sources.erp_database.modules import fitted
 from sources.erp_database.whole_reads import WholeReads
-from sources.store import Store, commit, make_folder, temporary
+from sources.loader.store import Store, commit, make_folder, temporary
 
 if TYPE_CHECKING:
     from adbc_driver_postgresql import dbapi

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sources.contract import SourceError, Table
-from sources.sql import file_literal, literal, name, parquet
-from sources.values import sql_type
+from sources.loader.sql import file_literal, literal, name, parquet
+from sources.loader.values import sql_type
 
 NAME = "%Y-%m-%dT%H-%M-%S.%fZ"
 MAPPING, READ_AT = "perennial.mapping", "perennial.read_at"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sources
 from sources.contract import Column, SourceError, Table
-from sources.sql import name
+from sources.loader.sql import name
 
 _ROOT = Path(__file__).parent
 _ERP = "erp"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from sources.erp_database.mapping import Mapping
-from sources.sql import literal, name
+from sources.loader.sql import literal, name
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sources.store import commit, temporary
+from sources.loader.store import commit, temporary
 
 # An underscore first: to the loader it isn't there.
 _FILE = "_read.json"

@@ -19,7 +19,7 @@ import duckdb
 import sources
 from dagster_project import identity
 from dagster_project.publishing.gates import STAGES
-from sources.values import sql_type
+from sources.loader.values import sql_type
 
 
 @contextmanager

@@ -26,9 +26,9 @@ from statistics import median
 import duckdb
 
 from sources import tables
-from sources.load import load_table
-from sources.sql import file_literal, literal
-from sources.values import sql_type
+from sources.loader.load import load_table
+from sources.loader.sql import file_literal, literal
+from sources.loader.values import sql_type
 
 _log = logging.getLogger("ndjson_ingest")
 

@@ -20,7 +20,7 @@ from marts_world import PROJECT, manifest
 
 from dagster_project import warehouse
 from sources import tables
-from sources.values import sql_type
+from sources.loader.values import sql_type
 
 AS_OF = datetime(2026, 3, 30, 12, tzinfo=UTC)
 TIMEZONE = "Europe/Bucharest"

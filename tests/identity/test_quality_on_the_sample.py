@@ -16,7 +16,7 @@ from dagster_project.database import connect
 from dagster_project.identity import IdentityReport, resolve
 from dagster_project.warehouse import Build, begin
 from sources import tables
-from sources.load import create_views, load_table
+from sources.loader.load import create_views, load_table
 from sources.sample import write_world
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from dagster_project.publishing import ledger as ledger_file
 from dagster_project.publishing.erasure import SaltChangedError, read_erased
 from sources import find_table
 from sources.contract import Table
-from sources.load import LoadReport, create_views, load_table
+from sources.loader.load import LoadReport, create_views, load_table
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SALT = "salt"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from sources.load import create_views, load_table
+from sources.loader.load import create_views, load_table
 from tests.sources.sent_again import TABLES, contents
 
 

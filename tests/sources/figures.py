@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 
 from sources.contract import Table
-from sources.load import create_views
-from sources.sql import literal, name
+from sources.loader.load import create_views
+from sources.loader.sql import literal, name
 
 _ROOT = Path(__file__).parents[2]
 _LOADER = """
@@ -17,7 +17,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from sources import tables
-from sources.load import load_table
+from sources.loader.load import load_table
 
 print("ready", flush=True)
 sys.stdin.readline()

@@ -10,7 +10,7 @@ import duckdb
 
 from sources import tables
 from sources.contract import Table
-from sources.load import LoadReport, create_views, load_table
+from sources.loader.load import LoadReport, create_views, load_table
 
 LOADED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 TABLES = {table.full_name: table for table in tables()}

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import duckdb
 
-from sources.load import load_table
-from sources.quarantine import stock
-from sources.sql import literal
-from sources.store import Store
+from sources.loader.load import load_table
+from sources.loader.quarantine import stock
+from sources.loader.sql import literal
+from sources.loader.store import Store
 from tests.benchmarks.ndjson_ingest import EVENTS_SQL
 from tests.sources.figures import begin, unreadable, waiting_loader
 from tests.sources.landed import EVENTS

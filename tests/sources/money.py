@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sources.load import create_views, load_table
+from sources.loader.load import create_views, load_table
 from tests.sources.landed import RECEIPT, RECEIPTS
 
 DECIMALS = {"EUR": 2, "RON": 2, "JPY": 0, "KWD": 3}

@@ -25,9 +25,9 @@ import duckdb
 
 from sources import tables
 from sources.contract import Table
-from sources.load import load_table
-from sources.quarantine import stock
-from sources.store import Store
+from sources.loader.load import load_table
+from sources.loader.quarantine import stock
+from sources.loader.store import Store
 
 # What the platform promises for any file that isn't data.
 MOST_SECONDS = 5.0

@@ -31,7 +31,7 @@ from dagster_project import identity, warehouse
 from dagster_project.publishing.gates import STAGES
 from sources import tables
 from sources.contract import Table
-from sources.load import create_views, load_table
+from sources.loader.load import create_views, load_table
 from sources.sample import write_world
 from tests.benchmarks.floor import build
 from tests.e2e.house import AS_OF, COMPARED, House

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sources.contract import Table
-from sources.load import load_table
-from sources.quarantine import stock
+from sources.loader.load import load_table
+from sources.loader.quarantine import stock
 from tests.sources.figures import apart, begin, waiting_loader
 from tests.sources.landed import EVENTS, RECEIPT, RECEIPTS, csv_text, event
 

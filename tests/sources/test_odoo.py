@@ -16,7 +16,7 @@ from landed import TABLES, World
 from odoo import ALL_MODULES, Odoo, copy, serve
 
 from sources.erp_database import Collected, collect
-from sources.sql import name
+from sources.loader.sql import name
 from tests.e2e.house import House
 
 CUSTOMERS, PRODUCTS = "erp_customers", "erp_products"

@@ -10,7 +10,7 @@ from landed import LOADED_AT, TABLES, World
 
 from sources import tables
 from sources.contract import Column, Table
-from sources.values import sql_type
+from sources.loader.values import sql_type
 
 CONTRACT = {
     "web_events",
@@ -129,13 +129,13 @@ def test_a_contract_may_get_a_column_though_nothing_new_has_landed(
     world.land(stores, "a.csv", "store_id,square_metres\nS1,900\n")
     world.load(stores)
     grown = replace(stores, columns=(*stores.columns, Column("square_metres", "integer", "")))
-    monkeypatch.setattr("sources.load.tables", lambda: (grown,))
+    monkeypatch.setattr("sources.loader.load.tables", lambda: (grown,))
     columns = "store_id, square_metres, json_extract_string(_extra, 'square_metres')"
     assert world.raw(stores, columns) == [("S1", None, "900")]
 
 
 def test_loading_needs_a_time_zone(world: World) -> None:
-    from sources.load import load_table
+    from sources.loader.load import load_table
 
     with pytest.raises(ValueError, match="time zone"):
         load_table(TABLES["pos_stores"], world.data, loaded_at=LOADED_AT.replace(tzinfo=None))

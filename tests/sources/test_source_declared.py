@@ -10,8 +10,8 @@ from landed import EVENT, EVENTS, LOADED_AT, MEMBERS, RECEIPTS, TABLES, World, c
 
 from sources import tables
 from sources.contract import SourceError
-from sources.formats import FileFormat, read_formats
-from sources.load import load_table
+from sources.loader.formats import FileFormat, read_formats
+from sources.loader.load import load_table
 
 STORES = TABLES["pos_stores"]
 LINES = TABLES["erp_order_lines"]

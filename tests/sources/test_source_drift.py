@@ -7,7 +7,7 @@ import pytest
 from landed import EVENT, EVENTS, LOADED_AT, RECEIPTS, World, csv_text, event
 
 from sources.contract import Table
-from sources.drift import (
+from sources.loader.drift import (
     Finding,
     History,
     changed_shapes,
@@ -15,7 +15,7 @@ from sources.drift import (
     changed_units,
     new_columns,
 )
-from sources.load import load_table
+from sources.loader.load import load_table
 
 
 def load(world: World, day: int, table: Table = RECEIPTS) -> History:

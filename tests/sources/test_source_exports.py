@@ -11,7 +11,7 @@ import pytest
 from landed import EVENT, TABLES, World
 
 from sources import tables
-from sources.formats import read_formats
+from sources.loader.formats import read_formats
 
 README = Path(__file__).parents[2] / "sources" / "README.md"
 BLOCKS = re.findall(r"```(toml|sql)\n(.*?)```", README.read_text(), re.DOTALL)

@@ -204,7 +204,7 @@ def test_what_is_still_on_its_way_is_not_there_yet(world: World, name: str) -> N
 def test_a_file_that_changes_while_it_is_read_is_left_for_the_next_run(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sources.copying import Copying
+    from sources.loader.copying import Copying
 
     path = world.land(EVENTS, "a.ndjson", GOOD)
     run = Copying.run
@@ -227,7 +227,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_for_the_next_run(
 def test_a_file_that_is_broken_off_or_taken_away_while_it_is_read_is_no_fault_of_it(
     world: World, monkeypatch: pytest.MonkeyPatch, name: str, change: str
 ) -> None:
-    from sources.copying import Copying
+    from sources.loader.copying import Copying
 
     table = EVENTS if name == "a.ndjson" else RECEIPTS
     content = GOOD if table is EVENTS else csv_text({"product_name": '"a"' if "q" in name else "a"})
@@ -476,7 +476,7 @@ def test_a_data_directory_that_cant_be_written_says_what_to_do(world: World) -> 
 
 
 def test_a_full_disk_is_no_fault_of_the_file(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sources.copying import Copying
+    from sources.loader.copying import Copying
 
     def full(_: Copying) -> tuple[int, int]:
         raise duckdb.IOException("Could not write: No space left on device")

@@ -26,7 +26,7 @@ from landed import (
 )
 from landed import event as event_line
 
-from sources.formats import FileFormat
+from sources.loader.formats import FileFormat
 
 STORES = TABLES["pos_stores"]
 LINES = TABLES["erp_order_lines"]
@@ -122,7 +122,7 @@ def test_a_table_is_the_same_however_its_file_is_written(
 def test_a_plain_text_is_read_in_one_whatever_parts_its_fields(
     world: World, monkeypatch: pytest.MonkeyPatch, delimiter: str
 ) -> None:
-    monkeypatch.setattr("sources.copying.Copying._by_line", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("sources.loader.copying.Copying._by_line", lambda *_, **__: 1 / 0)
     world.land(RECEIPTS, "a.csv", csv_text({}, {"line_no": "2"}).replace(",", delimiter))
     assert world.load(RECEIPTS).rows == 2
 
@@ -132,8 +132,8 @@ def test_a_plain_text_is_read_in_one_whatever_parts_its_fields(
 def test_no_character_is_lost_at_the_end_of_a_block(
     world: World, monkeypatch: pytest.MonkeyPatch, encoding: str, block: int
 ) -> None:
-    monkeypatch.setattr("sources.encodings.BLOCK_BYTES", block)
-    monkeypatch.setattr("sources.lines.BLOCK_BYTES", 200)
+    monkeypatch.setattr("sources.loader.encodings.BLOCK_BYTES", block)
+    monkeypatch.setattr("sources.loader.lines.BLOCK_BYTES", 200)
     note = "é€" if encoding == "windows-1252" else "🙂é€한"
     rows = [row | {"product_name": f"{note}\n{note}", "line_no": str(at)} for at in range(30)
             for row in ROWS[:1]]  # fmt: skip
@@ -202,7 +202,7 @@ def test_a_sidecar_vouches_for_a_utf_16_file_without_last_line_end(world: World)
 def test_a_large_file_of_another_encoding_is_named_by_its_own_bytes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sources.files._LARGE_BYTES", 0)
+    monkeypatch.setattr("sources.loader.files._LARGE_BYTES", 0)
     digests = []
     for table, text in ((RECEIPTS, written(ROWS, ";", ".", "\n")), (EVENTS, f"{EVENT}\n")):
         octets = encoded(text, "utf-16-le with mark")

@@ -9,7 +9,7 @@ import pytest
 from landed import TABLES, World
 
 from sources.contract import Column, Table
-from sources.sql import literal, name
+from sources.loader.sql import literal, name
 
 MALFORMED_ROWS = 10_000
 # Bytes that SQL can't write, put in afterwards.

@@ -13,9 +13,9 @@ import pytest
 from landed import EVENT, EVENTS, LOADED_AT, RECEIPTS, World, csv_text, event
 
 from sources.contract import Rule, SourceError, Table
-from sources.load import LoadReport, load_table
-from sources.objects import Objects
-from sources.store import Store
+from sources.loader.load import LoadReport, load_table
+from sources.loader.objects import Objects
+from sources.loader.store import Store
 from tests.cloud import running
 
 RAW = "columns(* exclude (_loaded_at))"
@@ -181,7 +181,7 @@ def kill_at(patched: pytest.MonkeyPatch, moment: int) -> None:
 def test_a_kill_while_the_bucket_is_written_loses_and_doubles_nothing(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int, moved: bool
 ) -> None:
-    monkeypatch.setattr("sources.compaction._MOST_SMALL", 4)
+    monkeypatch.setattr("sources.loader.compaction._MOST_SMALL", 4)
     for number in range(4):
         cloud.land(EVENTS, f"{number}.ndjson", event(messageId=f'"{number}"') + "\n{\n")
     with monkeypatch.context() as patched:
@@ -243,7 +243,7 @@ def test_a_bucket_that_cant_be_used_says_what_to_do(
     with pytest.raises(SourceError, match="can't be opened"):
         load_table(EVENTS, tmp_path, loaded_at=LOADED_AT, url="nowhere://x")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("sources.objects._RETRY", {"max_retries": 0})
+    monkeypatch.setattr("sources.loader.objects._RETRY", {"max_retries": 0})
     with pytest.raises(SourceError) as caught:
         Objects(cloud.url).below("landing")
     assert "testing" not in str(caught.value)

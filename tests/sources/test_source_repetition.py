@@ -20,7 +20,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from sources import tables
-from sources.load import load_table
+from sources.loader.load import load_table
 
 print("ready", flush=True)
 sys.stdin.readline()
@@ -106,7 +106,7 @@ def test_what_a_killed_load_left_is_cleared_away_once_it_is_old(world: World) ->
 def test_no_refused_row_is_lost_by_a_kill_between_the_two_files(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sources import files
+    from sources.loader import files
 
     world.land(EVENTS, "a.ndjson", GOOD)
     commit, committed = files.commit, []
@@ -146,7 +146,7 @@ def test_hashing_large_files_on_the_way_changes_nothing(
             stated = digest if checksum == "right" else "0" * 64
             path.with_name("a.ndjson.sha256").write_text(stated)
         if name == "large":
-            monkeypatch.setattr("sources.files._LARGE_BYTES", 0)
+            monkeypatch.setattr("sources.loader.files._LARGE_BYTES", 0)
         reports = [world.load(EVENTS) for _ in range(2)]
         results.append([reports, world.raw(EVENTS), world.quarantine(EVENTS), world.files()])
     assert results[0] == results[1]

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from landed import EVENTS, LOADED_AT, RECEIPTS, World, csv_text, event
 
-from sources import reprocess
 from sources.contract import Rule
-from sources.load import LoadReport, load_table
-from sources.reprocess import Reprocessed
-from sources.store import Store
+from sources.loader import reprocess
+from sources.loader.load import LoadReport, load_table
+from sources.loader.reprocess import Reprocessed
+from sources.loader.store import Store
 
 STRICT = dataclasses.replace(
     RECEIPTS,

@@ -11,7 +11,7 @@ import pytest
 from landed import EVENT, EVENTS, LOADED_AT, MEMBERS, RECEIPTS, TABLES, World, csv_text, event
 
 from sources.contract import Column
-from sources.values import is_invalid, sql_type, typed
+from sources.loader.values import is_invalid, sql_type, typed
 
 
 def read(kind: str, text: str) -> object:
@@ -288,17 +288,19 @@ def test_every_way_through_a_csv_leads_to_the_same_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
-    monkeypatch.setattr("sources.compaction._MOST_SMALL", 1_000)
+    monkeypatch.setattr("sources.loader.compaction._MOST_SMALL", 1_000)
     for way in ("in one", "by line", "together", "made one"):
-        monkeypatch.setattr("sources.load.FEWEST", 1_000 if way in ("in one", "by line") else 2)
+        monkeypatch.setattr(
+            "sources.loader.load.FEWEST", 1_000 if way in ("in one", "by line") else 2
+        )
         if way == "made one":
-            monkeypatch.setattr("sources.load.FEWEST", 1_000)
-            monkeypatch.setattr("sources.compaction._MOST_SMALL", 2)
+            monkeypatch.setattr("sources.loader.load.FEWEST", 1_000)
+            monkeypatch.setattr("sources.loader.compaction._MOST_SMALL", 2)
         world = World(tmp_path / way)
         for seed in range(150):
             world.land(RECEIPTS, f"{seed}.csv", _csv_of_chance(seed))
         if way == "by line":
-            monkeypatch.setattr("sources.copying.Copying._in_one", lambda *_: False)
+            monkeypatch.setattr("sources.loader.copying.Copying._in_one", lambda *_: False)
         report = world.load(RECEIPTS)
         found.append((report, world.raw(RECEIPTS), world.quarantine(RECEIPTS, "*")))
         whole = world.data / "raw" / "pos" / "receipt_lines" / "*.parquet"
@@ -355,7 +357,7 @@ def test_a_quote_nobody_closed_takes_no_other_row_with_it(world: World) -> None:
 def test_quoted_line_ends_survive_the_end_of_a_block(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sources.lines.BLOCK_BYTES", 1_000)
+    monkeypatch.setattr("sources.loader.lines.BLOCK_BYTES", 1_000)
     note = '"' + "first line\n" * 40 + '"'
     rows = [{"line_no": str(number), "product_name": note} for number in range(1, 101)]
     world.land(RECEIPTS, "a.csv", csv_text(*rows))
@@ -384,7 +386,7 @@ def test_the_report_counts_and_names_nobody(world: World) -> None:
 
 
 def test_progress_is_told_after_each_file(world: World) -> None:
-    from sources.load import load_table
+    from sources.loader.load import load_table
 
     world.land(EVENTS, "a.ndjson", f"{EVENT}\n")
     world.land(EVENTS, "b.ndjson", "cut")

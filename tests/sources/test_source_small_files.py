@@ -15,8 +15,8 @@ import pytest
 from landed import EVENT, EVENTS, MEMBERS, RECEIPTS, World, csv_text, event
 from test_source_repetition import begin, loaded, started
 
-from sources import compaction, contents, small_files
-from sources.store import Store
+from sources.loader import compaction, contents, small_files
+from sources.loader.store import Store
 
 RAW = "columns(* exclude (_loaded_at))"
 
@@ -202,7 +202,7 @@ def test_raw_of_before_the_index_is_known(world: World) -> None:
 def test_a_file_that_is_as_it_was_is_not_read_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sources.contents._TICK_NS", 0)
+    monkeypatch.setattr("sources.loader.contents._TICK_NS", 0)
     land_small(world, 20)
     time.sleep(0.05)
     world.load(EVENTS)

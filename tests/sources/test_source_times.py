@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from landed import EVENT, EVENTS, RECEIPTS, World, csv_text, event
 
-from sources.load import load_table
+from sources.loader.load import load_table
 
 LATE = datetime(2031, 1, 1, tzinfo=UTC)
 

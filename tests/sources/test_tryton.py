@@ -12,7 +12,7 @@ import tryton
 from landed import TABLES, World
 
 from sources.erp_database import Collected, collect
-from sources.sql import name
+from sources.loader.sql import name
 from tests.e2e.house import House
 
 ERP = [table for table in TABLES.values() if table.source == "erp"]

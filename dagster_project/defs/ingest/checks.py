@@ -6,10 +6,10 @@ import dagster as dg
 
 from dagster_project.publishing.gates import GateOutcome
 from dagster_project.settings import Settings
-from sources import drift
 from sources.contract import Table
-from sources.load import LoadReport
-from sources.quarantine import Stock
+from sources.loader import drift
+from sources.loader.load import LoadReport
+from sources.loader.quarantine import Stock
 
 QUARANTINE, COLUMNS = "few_rows_are_quarantined", "columns_are_known"
 _SHAPES, _UNITS, _SIZES = (

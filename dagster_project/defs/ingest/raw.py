@@ -13,11 +13,11 @@ from dagster_project.defs.resources import Warehouse
 from dagster_project.publishing import gates
 from dagster_project.publishing.erasure import read_erased
 from dagster_project.settings import load as load_settings
-from sources import quarantine
 from sources.contract import Table
 from sources.erp_database.mapping import is_mapped
-from sources.load import LoadReport, create_views, load_table
-from sources.store import Store
+from sources.loader import quarantine
+from sources.loader.load import LoadReport, create_views, load_table
+from sources.loader.store import Store
 
 BUILD = dg.AssetKey(["meta", "build"])
 ERP_DATABASE = dg.AssetKey(["landing", "erp_database"])

@@ -10,7 +10,7 @@ from contract_rules import breaks_the_contract
 from sample_worlds import lines_of
 
 from sources import tables
-from sources.load import load_table
+from sources.loader.load import load_table
 from sources.sample import WorldReport
 
 WHOLE_FILES = {"truncated_file", "misnamed_file", "wrong_checksum", "repacked_file", "resent_file"}

@@ -7,17 +7,17 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from sources.contents import Content, footer
 from sources.contract import SourceError, Table
-from sources.csv_rows import CsvSurvey, csv_file, csv_lines, survey_csv
-from sources.json_rows import Survey, json_file, json_lines, survey
-from sources.landing import DefectiveFileError
-from sources.lines import Rows
-from sources.parquet_rows import parquet_rows, parquet_types
-from sources.parquet_size import check_parquet_size
-from sources.source_file import Source
-from sources.sql import literal, parquet
-from sources.verdict import Reading, Stamp, good_rows, refused_rows
+from sources.loader.contents import Content, footer
+from sources.loader.csv_rows import CsvSurvey, csv_file, csv_lines, survey_csv
+from sources.loader.json_rows import Survey, json_file, json_lines, survey
+from sources.loader.landing import DefectiveFileError
+from sources.loader.lines import Rows
+from sources.loader.parquet_rows import parquet_rows, parquet_types
+from sources.loader.parquet_size import check_parquet_size
+from sources.loader.source_file import Source
+from sources.loader.sql import literal, parquet
+from sources.loader.verdict import Reading, Stamp, good_rows, refused_rows
 
 # Level 1 is 1.5 times as fast as DuckDB's default of 3 for 15 % more bytes, and version 2 of the
 # format saves 27 % of the bytes and 5 % of the time (measured on events).

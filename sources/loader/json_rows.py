@@ -10,13 +10,13 @@ from typing import Any
 import duckdb
 
 from sources.contract import Column, Table
-from sources.declared import declared_texts
-from sources.formats import FileFormat
-from sources.lines import Rows
-from sources.source_file import Source
-from sources.sql import file_literal, json_object, literal, name
-from sources.values import begins_with
-from sources.verdict import ODD_ROW_FAULTS, SOURCE_ROW, Fault, Reading
+from sources.loader.declared import declared_texts
+from sources.loader.formats import FileFormat
+from sources.loader.lines import Rows
+from sources.loader.source_file import Source
+from sources.loader.sql import file_literal, json_object, literal, name
+from sources.loader.values import begins_with
+from sources.loader.verdict import ODD_ROW_FAULTS, SOURCE_ROW, Fault, Reading
 
 _MAX_EXTRA_COLUMNS = 64
 _NO_TEXTS = ("true", "false", "NaN", "nan", "Infinity", "-Infinity")

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from sources.contract import SourceError, Table
-from sources.encodings import UTF_8, UTF_8_MARK, UTF_32, encoding_of, is_wide
-from sources.formats import AS_CONTRACTED, FileFormat, Kind
-from sources.store import COLLECTED, Store, make_folder
+from sources.loader.encodings import UTF_8, UTF_8_MARK, UTF_32, encoding_of, is_wide
+from sources.loader.formats import AS_CONTRACTED, FileFormat, Kind
+from sources.loader.store import COLLECTED, Store, make_folder
 
 if TYPE_CHECKING:
-    from sources.objects import Objects
+    from sources.loader.objects import Objects
 
 _FORMATS: dict[str, Kind] = {
     ".ndjson": "ndjson",

@@ -5,11 +5,11 @@ from typing import Protocol
 
 import duckdb
 
-from sources.contents import footer_of
 from sources.contract import Table
-from sources.copying import GROUPS, copy_sql
-from sources.sql import literal, parquet
-from sources.store import temporary
+from sources.loader.contents import footer_of
+from sources.loader.copying import GROUPS, copy_sql
+from sources.loader.sql import literal, parquet
+from sources.loader.store import temporary
 
 
 class Erased(Protocol):

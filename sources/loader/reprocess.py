@@ -12,12 +12,12 @@ from pathlib import Path
 
 import duckdb
 
-from sources.contents import Contents, footer, raw_rows
 from sources.contract import Table
-from sources.copying import GROUPS, copy_sql
-from sources.quarantine import Stock, stock
-from sources.sql import literal, parquet_files
-from sources.store import Store, commit, many, remove, sync, temporary
+from sources.loader.contents import Contents, footer, raw_rows
+from sources.loader.copying import GROUPS, copy_sql
+from sources.loader.quarantine import Stock, stock
+from sources.loader.sql import literal, parquet_files
+from sources.loader.store import Store, commit, many, remove, sync, temporary
 
 _log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, cast
 from sources.contract import SourceError, Table
 
 if TYPE_CHECKING:
-    from sources.objects import Mirror, Objects
+    from sources.loader.objects import Mirror, Objects
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Store:
         """The object store, where there is one."""
         if not self._url:
             return None
-        from sources.objects import Objects  # and with it a library that most never need
+        from sources.loader.objects import Objects  # and with it a library that most never need
 
         return Objects(self._url)
 
@@ -79,7 +79,7 @@ class Store:
         return [self._mirror(table, folder) for folder in folders] if self.objects else []
 
     def _mirror(self, table: Table, folder: Path) -> "Mirror":
-        from sources.objects import Mirror
+        from sources.loader.objects import Mirror
 
         remote = folder.relative_to(self.data)
         memory = self._loader / f"{table.full_name}.{remote.parts[0]}.json"

@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 from statistics import median
 from typing import Literal
 
-from sources.contents import Held
-from sources.store import COLLECTED
+from sources.loader.contents import Held
+from sources.loader.store import COLLECTED
 
 # A file refused whole for one of these is one whose table has another shape than the contract.
 SHAPE_RULES = frozenset(

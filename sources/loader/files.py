@@ -13,13 +13,13 @@ from typing import Literal
 
 import duckdb
 
-from sources.contents import Contents
 from sources.contract import SourceError, Table
-from sources.copying import Copying
-from sources.csv_rows import CsvSurvey, survey_csv
-from sources.erasure import Erased, sift
-from sources.json_rows import Survey, sound_survey
-from sources.landing import (
+from sources.loader.contents import Contents
+from sources.loader.copying import Copying
+from sources.loader.csv_rows import CsvSurvey, survey_csv
+from sources.loader.erasure import Erased, sift
+from sources.loader.json_rows import Survey, sound_survey
+from sources.loader.landing import (
     DefectiveFileError,
     LandedFile,
     check_bytes,
@@ -28,10 +28,10 @@ from sources.landing import (
     opened,
     vouched,
 )
-from sources.source_file import Source
-from sources.sql import literal, parquet
-from sources.store import Store, commit, remove, temporary
-from sources.verdict import Stamp, refused_file
+from sources.loader.source_file import Source
+from sources.loader.sql import literal, parquet
+from sources.loader.store import Store, commit, remove, temporary
+from sources.loader.verdict import Stamp, refused_file
 
 _log = logging.getLogger(__name__)
 

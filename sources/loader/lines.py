@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sources.encodings import UTF_8_MARK, shown
-from sources.landing import DefectiveFileError, cut_short, read_text
+from sources.loader.encodings import UTF_8_MARK, shown
+from sources.loader.landing import DefectiveFileError, cut_short, read_text
 
 BLOCK_BYTES = 2 << 20
 # Segment and RudderStack refuse an event above 32 kB; eight times that is no row of any source.

@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sources.contract import Table
-from sources.landing import LandedFile
-from sources.sql import literal, name, parquet_files
-from sources.store import MANY, Store, commit, remove, temporary
+from sources.loader.landing import LandedFile
+from sources.loader.sql import literal, name, parquet_files
+from sources.loader.store import MANY, Store, commit, remove, temporary
 
 _log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import duckdb
 
 from sources.contract import Table
-from sources.sql import parquet_folder
-from sources.store import Store
+from sources.loader.sql import parquet_folder
+from sources.loader.store import Store
 
 
 @dataclass(frozen=True)

@@ -20,20 +20,21 @@ from queue import SimpleQueue
 
 import duckdb
 
-from sources import reprocess, tables
-from sources.compaction import compact
-from sources.contents import Contents
+from sources import tables
 from sources.contract import Table
-from sources.drift import History
-from sources.erasure import Erased
-from sources.files import FileLoad, Outcome
-from sources.formats import AS_CONTRACTED, FileFormat, read_formats
-from sources.landing import LandedFile, landed_files
-from sources.reprocess import Reprocessed
-from sources.small_files import FEWEST, Answers, batches, is_small, load_batch
-from sources.sql import literal, name, parquet_folder
-from sources.store import Store, commit, temporary
-from sources.verdict import empty_table
+from sources.loader import reprocess
+from sources.loader.compaction import compact
+from sources.loader.contents import Contents
+from sources.loader.drift import History
+from sources.loader.erasure import Erased
+from sources.loader.files import FileLoad, Outcome
+from sources.loader.formats import AS_CONTRACTED, FileFormat, read_formats
+from sources.loader.landing import LandedFile, landed_files
+from sources.loader.reprocess import Reprocessed
+from sources.loader.small_files import FEWEST, Answers, batches, is_small, load_batch
+from sources.loader.sql import literal, name, parquet_folder
+from sources.loader.store import Store, commit, temporary
+from sources.loader.verdict import empty_table
 
 _log = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from sources.contract import Column, Table
-from sources.declared import declared_texts
-from sources.formats import FileFormat
-from sources.headers import check_names
-from sources.landing import DefectiveFileError
-from sources.lines import MAX_ROW_BYTES, ODD_ROWS, TOO_LONG
-from sources.sql import json_object, name, parquet
-from sources.verdict import Fault, Reading
+from sources.loader.declared import declared_texts
+from sources.loader.formats import FileFormat
+from sources.loader.headers import check_names
+from sources.loader.landing import DefectiveFileError
+from sources.loader.lines import MAX_ROW_BYTES, ODD_ROWS, TOO_LONG
+from sources.loader.sql import json_object, name, parquet
+from sources.loader.verdict import Fault, Reading
 
 # A boolean column by which a file says that a row has left its source.
 DELETED = "_is_deleted"

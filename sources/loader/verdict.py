@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sources.contract import Column, Table
-from sources.lines import ODD_ROWS
-from sources.sql import cases, literal, name
-from sources.values import is_blank, is_invalid, problem_of, rule_of, sql_type, typed
+from sources.loader.lines import ODD_ROWS
+from sources.loader.sql import cases, literal, name
+from sources.loader.values import is_blank, is_invalid, problem_of, rule_of, sql_type, typed
 
 
 @dataclass(frozen=True)

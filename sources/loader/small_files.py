@@ -16,14 +16,14 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from sources.contents import Content, footer
-from sources.copying import GROUPS, copy_sql
-from sources.csv_rows import csv_lines
-from sources.erasure import sift
-from sources.files import FileLoad, Outcome
-from sources.headers import Header
-from sources.json_rows import json_lines, survey_lines
-from sources.landing import (
+from sources.loader.contents import Content, footer
+from sources.loader.copying import GROUPS, copy_sql
+from sources.loader.csv_rows import csv_lines
+from sources.loader.erasure import sift
+from sources.loader.files import FileLoad, Outcome
+from sources.loader.headers import Header
+from sources.loader.json_rows import json_lines, survey_lines
+from sources.loader.landing import (
     DefectiveFileError,
     LandedFile,
     check_bytes,
@@ -31,11 +31,11 @@ from sources.landing import (
     opened,
     vouched,
 )
-from sources.lines import Rows
-from sources.source_file import Source
-from sources.sql import parquet
-from sources.store import commit, many, temporary
-from sources.verdict import Reading, Stamp, good_rows, refused_rows
+from sources.loader.lines import Rows
+from sources.loader.source_file import Source
+from sources.loader.sql import parquet
+from sources.loader.store import commit, many, temporary
+from sources.loader.verdict import Reading, Stamp, good_rows, refused_rows
 
 _log = logging.getLogger(__name__)
 

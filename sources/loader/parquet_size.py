@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from sources.landing import MOST_TIMES_UNPACKED, DefectiveFileError, too_large_unpacked
-from sources.sql import literal, name, parquet
+from sources.loader.landing import MOST_TIMES_UNPACKED, DefectiveFileError, too_large_unpacked
+from sources.loader.sql import literal, name, parquet
 
 # What any file may hold, however small it is: a second of loading.
 _FREE_BYTES = 32 << 20

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sources.contract import Table
-from sources.encodings import UTF_8
-from sources.formats import DELIMITERS, FileFormat
-from sources.landing import DefectiveFileError
+from sources.loader.encodings import UTF_8
+from sources.loader.formats import DELIMITERS, FileFormat
+from sources.loader.landing import DefectiveFileError
 
 # Each column is a piece of the statement that reads the file.
 _MAX_COLUMNS = 1_000

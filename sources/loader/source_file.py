@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sources.contract import Table
-from sources.encodings import UTF_8, as_utf8
-from sources.headers import Header, csv_header, described
-from sources.landing import HEAD_BYTES, LandedFile, check_text_head, plain_text, read_text
-from sources.lines import MAX_ROW_BYTES, Rows
+from sources.loader.encodings import UTF_8, as_utf8
+from sources.loader.headers import Header, csv_header, described
+from sources.loader.landing import HEAD_BYTES, LandedFile, check_text_head, plain_text, read_text
+from sources.loader.lines import MAX_ROW_BYTES, Rows
 
 
 @dataclass(frozen=True)

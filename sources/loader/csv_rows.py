@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from sources.contract import Table
-from sources.declared import declared_texts
-from sources.encodings import UTF_8_MARK
-from sources.formats import FileFormat
-from sources.headers import Header
-from sources.landing import read_text
-from sources.lines import BLOCK_BYTES, MAX_ROW_BYTES
-from sources.source_file import Source
-from sources.sql import file_literal, json_object, literal
-from sources.verdict import ODD_ROW_FAULTS, SOURCE_ROW, Fault, Reading
+from sources.loader.declared import declared_texts
+from sources.loader.encodings import UTF_8_MARK
+from sources.loader.formats import FileFormat
+from sources.loader.headers import Header
+from sources.loader.landing import read_text
+from sources.loader.lines import BLOCK_BYTES, MAX_ROW_BYTES
+from sources.loader.source_file import Source
+from sources.loader.sql import file_literal, json_object, literal
+from sources.loader.verdict import ODD_ROW_FAULTS, SOURCE_ROW, Fault, Reading
 
 # What DuckDB's reader and ours might take in two ways.
 _UNPLAIN = (b'"', b"\0")

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from sources.contract import Column, Table
-from sources.formats import FileFormat
-from sources.sql import literal
-from sources.values import is_unclear_number, pointed, rule_of
-from sources.verdict import Fault
+from sources.loader.formats import FileFormat
+from sources.loader.sql import literal
+from sources.loader.values import is_unclear_number, pointed, rule_of
+from sources.loader.verdict import Fault
 
 _NUMBERS = ("amount", "integer", "coordinate")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from sources.contract import SourceError, Table
-from sources.encodings import UTF_8, known_encoding
+from sources.loader.encodings import UTF_8, known_encoding
 
 Kind = Literal["ndjson", "csv", "parquet"]
 

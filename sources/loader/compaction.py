@@ -9,11 +9,11 @@ from pathlib import Path
 
 import duckdb
 
-from sources.contents import Contents, footer, raw_rows
 from sources.contract import SourceError, Table
-from sources.copying import GROUPS, copy_sql
-from sources.sql import parquet_files
-from sources.store import Store, commit, many, temporary
+from sources.loader.contents import Contents, footer, raw_rows
+from sources.loader.copying import GROUPS, copy_sql
+from sources.loader.sql import parquet_files
+from sources.loader.store import Store, commit, many, temporary
 
 _SMALL_BYTES = 8 << 20
 _MOST_SMALL = 32

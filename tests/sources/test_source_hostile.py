@@ -4,6 +4,7 @@ Each in full is a module to run by hand: sent_again, orders, cuts, load_kills, h
 """
 
 import gzip
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 

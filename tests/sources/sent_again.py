@@ -29,7 +29,7 @@ _OF_THE_LOAD = ("_loaded_at", "_landed_file")
 
 
 def contents(files: int) -> list[tuple[str, bytes]]:
-    """Folder with ending, and bytes, of files of every format; a row of half of them is malformed."""
+    """Folder with ending, and bytes, of files of every format; half of them have a bad row."""
     found = []
     for number in range(files):
         names = [f"{number}-{row}" for row in range(_ROWS)]

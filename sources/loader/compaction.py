@@ -5,6 +5,7 @@ that nothing is loaded twice. The new file says which ones it replaces before an
 deleted; a process that is killed in between leaves that to the next one.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -17,7 +18,7 @@ from sources.loader.store import Store, commit, many, temporary
 
 _SMALL_BYTES = 8 << 20
 _MOST_SMALL = 32
-_MOST_AT_ONCE = 2_048
+_MOST_AT_ONCE, _MOST_BYTES_AT_ONCE = 2_048, 256 << 20
 
 
 def compact(
@@ -27,10 +28,24 @@ def compact(
     small = [path for path in store.raw_files(table) if path.stat().st_size < _SMALL_BYTES]
     if len(small) < _MOST_SMALL:
         return 0
-    for start in range(0, len(small), _MOST_AT_ONCE):
-        _merge(connection, store, table, contents, small[start : start + _MOST_AT_ONCE])
+    for files in _groups(small):
+        _merge(connection, store, table, contents, files)
     contents.refresh()
     return len(small)
+
+
+def _groups(small: list[Path]) -> Iterator[list[Path]]:
+    """Files to be made one at once, two at least."""
+    group: list[Path] = []
+    byte_count = 0
+    for path in small:
+        group.append(path)
+        byte_count += path.stat().st_size
+        if byte_count > _MOST_BYTES_AT_ONCE or len(group) >= _MOST_AT_ONCE:
+            yield group
+            group, byte_count = [], 0
+    if len(group) > 1:
+        yield group
 
 
 def _merge(

@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sources.contract import Table
+from sources.contract import SourceError, Table
 from sources.loader.landing import LandedFile
 from sources.loader.sql import literal, name, parquet_files
 from sources.loader.store import MANY, Store, commit, remove, temporary
@@ -134,7 +134,8 @@ class Contents:
         self._table = table
         self._seen = _seen(store.seen_file(table))
         self.met: set[str] = set()
-        self.index = INDEX.empty_table()
+        self.index = _read(store.index_file(table), INDEX)
+        self._saved = self.index, self._seen.copy()
         self.refresh()
         self._before = self.known.copy()
 
@@ -145,7 +146,7 @@ class Contents:
 
     def refresh(self) -> None:
         """Bring the index to what lies in raw now, and finish what a killed process began."""
-        kept = self.index if len(self.index) else _read(self._store.index_file(self._table), INDEX)
+        kept = self.index
         there = {path.name for path in self._store.raw_files(self._table)}
         listed = set(kept.column("raw_file").unique().to_pylist())
         new = sorted(there - listed)
@@ -219,18 +220,27 @@ class Contents:
 
     def save(self, landed: Iterable[LandedFile]) -> None:
         """Write the index, and what is remembered of the files that are still there."""
-        names = {file.name for file in landed}
-        seen = [(n, *self._seen[n]) for n in sorted(names & self._seen.keys())]
-        columns = [pa.array(c, pa.string()) for c in zip(*seen, strict=True)] or [[], [], []]
-        _write(self._store.seen_file(self._table), pa.table(columns, schema=_SEEN))
-        _write(self._store.index_file(self._table), self.index)
+        index, before = self._saved
+        seen = {file.name: self._seen[file.name] for file in landed if file.name in self._seen}
+        if seen != before:
+            rows = [(landed_file, *known) for landed_file, known in sorted(seen.items())]
+            columns = [pa.array(c, pa.string()) for c in zip(*rows, strict=True)] or [[], [], []]
+            _write(self._store.seen_file(self._table), pa.table(columns, schema=_SEEN))
+        if not self.index.equals(index):
+            _write(self._store.index_file(self._table), self.index)
 
     def _described(self, files: list[str]) -> dict[str, tuple[list[Content], list[str]]]:
         """What the footers of raw's files say: their contents, and which files they replace."""
         found: dict[str, tuple[list[Content], list[str]]] = {}
         for file in files:
             path = self._store.raw_folder(self._table) / file
-            said = _said(path)
+            try:
+                said = _said(path)
+            except (OSError, pa.ArrowException) as error:
+                raise SourceError(
+                    f"{path} can't be read: delete it, and what it held is loaded again from "
+                    "landing."
+                ) from error
             contents = [Content.read(one) for one in json.loads(said.get(CONTENTS, b"[]"))]
             # A file of before footers is named by the one content that it holds.
             since = datetime.fromtimestamp(path.stat().st_mtime, UTC)

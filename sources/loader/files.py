@@ -69,16 +69,14 @@ class FileLoad:
 
     def outcome(self) -> Outcome:
         """Load the file, or refuse it; a content that has been loaded is left as it is."""
-        # A file that can't be read has no content to be named by.
-        unread = hashlib.sha256(f"name:{self.file.name}".encode()).hexdigest()
-        digest = unread
+        digest = self._unread
         before: os.stat_result | None = None
         try:
             with opened(self.store, self.file) as stream:
                 before = os.fstat(stream.fileno())
                 source = Source(self.connection, self.table, self.file, stream)
                 found, digest = self._early_survey(source) or (None, content_hash(stream))
-                remove(self.store.quarantine_file(self.table, unread))
+                remove(self.store.quarantine_file(self.table, self._unread))
                 self.contents.met.add(digest)
                 if digest in self.contents.known:
                     self.contents.remember(self.file, digest)
@@ -90,6 +88,16 @@ class FileLoad:
             if self.has_changed(before):
                 return Outcome("changing")
             return self._refuse(digest, self._defect(error))
+
+    @property
+    def _unread(self) -> str:
+        """What a file is named by that can't be read, so that it has no content."""
+        return hashlib.sha256(f"name:{self.file.name}".encode()).hexdigest()
+
+    def pardon(self, digest: str) -> None:
+        """Forget that the file was refused whole before, now that its content is loaded."""
+        for refused in (digest, self._unread):
+            remove(self.store.quarantine_file(self.table, refused))
 
     @property
     def _stamp(self) -> Stamp:

@@ -117,7 +117,6 @@ def load_table(
 
     `url`: the object store that has landing, raw and quarantine, of which `data` is a working copy.
     `erased`: whose rows are left out.
-    `erased`: whose rows are left out.
 
     Raises SourceError, one line that says what to do, where there is no landing folder, the data
     directory can't be written, or `formats` (see `declared_formats`) is wrong. `loaded_at` (with a

@@ -39,7 +39,7 @@ from sources.loader.verdict import Reading, Stamp, good_rows, refused_rows
 
 _log = logging.getLogger(__name__)
 
-SMALL_BYTES = 1 << 20
+SMALL_BYTES, _SMALL_PACKED_BYTES = 1 << 20, 64 << 10
 # Fewer are quicker one by one, and then every landed file has its own in raw.
 FEWEST = 16
 _MOST_BYTES, _MOST_FILES = 64 << 20, 5_000
@@ -67,7 +67,8 @@ Batch = list[_Small]
 
 def is_small(file: LandedFile) -> bool:
     """Whether a file is better loaded together with others."""
-    return file.byte_count <= SMALL_BYTES and file.format in ("ndjson", "csv")
+    most = _SMALL_PACKED_BYTES if file.gzipped else SMALL_BYTES
+    return file.byte_count <= most and file.format in ("ndjson", "csv")
 
 
 def batches(loads: list[FileLoad]) -> Iterator[tuple[Batch, Answers]]:
@@ -81,7 +82,7 @@ def batches(loads: list[FileLoad]) -> Iterator[tuple[Batch, Answers]]:
             answers.append((load.file, found))
             continue
         waiting.setdefault(found.header, []).append(found)
-        byte_count += load.file.byte_count
+        byte_count += sum(rows.nbytes for rows in found.rows)
         file_count += 1
         if byte_count > _MOST_BYTES or file_count >= _MOST_FILES:
             yield from _each(waiting, answers)
@@ -161,6 +162,7 @@ def _load(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Answers:
     answers = []
     for small in batch:
         file = small.load.file
+        small.load.pardon(small.content)
         counted = refused.get(file.name, Counter())
         small.load.contents.remember(file, small.content)
         kept = small.row_count - counted.total()

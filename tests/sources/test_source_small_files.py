@@ -15,6 +15,7 @@ import pytest
 from landed import EVENT, EVENTS, MEMBERS, RECEIPTS, World, csv_text, event
 from test_source_repetition import begin, loaded, started
 
+from sources.contract import SourceError
 from sources.loader import compaction, contents, small_files
 from sources.loader.store import Store
 
@@ -63,6 +64,31 @@ def test_a_defective_file_among_many_keeps_out_no_other(world: World) -> None:
     assert (report.files_new, report.files_rejected, report.rows) == (40, 4, 120)
     rules = {rule for line, rule in world.quarantine(EVENTS) if line is None}
     assert rules == {"file_truncated", "file_empty", "file_not_its_name", "file_checksum"}
+
+
+def test_a_file_that_was_refused_is_loaded_among_many_once_its_checksum_is_right(
+    world: World,
+) -> None:
+    path = world.land(EVENTS, "wrong.ndjson", EVENT + "\n")
+    sidecar = path.with_name("wrong.ndjson.sha256")
+    sidecar.write_text("0" * 64)
+    assert world.load(EVENTS).files_rejected == 1
+    sidecar.unlink()
+    land_small(world, 20)
+    assert world.load(EVENTS).files_new == 21
+    assert all(line is not None for line, _ in world.quarantine(EVENTS))
+
+
+def test_a_damaged_file_of_raw_is_named_and_loaded_again_once_it_is_deleted(world: World) -> None:
+    land_small(world, 20)
+    world.load(EVENTS)
+    (file,) = Store(world.data).raw_files(EVENTS)
+    file.write_bytes(file.read_bytes()[:-9])
+    Store(world.data).index_file(EVENTS).unlink()
+    with pytest.raises(SourceError, match=f"{file.name} can't be read: delete it"):
+        world.load(EVENTS)
+    file.unlink()
+    assert world.load(EVENTS).files_new == 20
 
 
 def test_files_with_other_columns_are_loaded_apart(world: World) -> None:

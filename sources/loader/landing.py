@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -66,7 +67,7 @@ class LandedFile:
     is read; `object_sidecar`: so is its .sha256.
     """
 
-    path: Path
+    place: str
     name: str
     byte_count: int = 0
     state: str = ""
@@ -74,6 +75,11 @@ class LandedFile:
     declared: FileFormat = AS_CONTRACTED
     object_path: str = ""
     object_sidecar: bool = False
+
+    @cached_property
+    def path(self) -> Path:
+        """Where it lies; made when it is needed, as of 100,000 known files none is."""
+        return Path(self.place)
 
     @property
     def gzipped(self) -> bool:
@@ -129,7 +135,7 @@ def _landed_file(path: str, name: str, declared: FileFormat) -> LandedFile:
         size = seen.st_size
         state = f"{size} {seen.st_mtime_ns} {seen.st_ctime_ns} {seen.st_ino}"
         changed = max(seen.st_mtime_ns, seen.st_ctime_ns)
-    return LandedFile(Path(path), _printable(name), size, state, changed, declared)
+    return LandedFile(path, _printable(name), size, state, changed, declared)
 
 
 def _landed_objects(
@@ -141,7 +147,7 @@ def _landed_objects(
     collected = f"{folder}/{COLLECTED}/"
     return [
         LandedFile(
-            path=store.fetched_file(one.path),
+            place=str(store.fetched_file(one.path)),
             name=one.path.removeprefix("landing/"),
             byte_count=one.byte_count,
             state=one.state,

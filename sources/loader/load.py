@@ -87,7 +87,8 @@ class LoadReport:
         self.bytes_read += outcome.byte_count
         if outcome.status == "loaded":
             self.rows_rejected += outcome.refused.total()
-        self.rejected_by_rule = dict(Counter(self.rejected_by_rule) + outcome.refused)
+        if outcome.refused:
+            self.rejected_by_rule = dict(Counter(self.rejected_by_rule) + outcome.refused)
         if outcome.form:
             self.formats[outcome.form] = self.formats.get(outcome.form, 0) + 1
 

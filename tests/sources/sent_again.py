@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from sources.contract import Table
 from sources.loader.load import load_table
 from sources.loader.quarantine import stock
+from sources.loader.store import Store
 from tests.sources.figures import apart, begin, waiting_loader
 from tests.sources.landed import EVENTS, RECEIPT, RECEIPTS, csv_text, event
 
@@ -88,7 +89,7 @@ def doubled_or_lost(folder: Path, files: int, *, at_once: int, seed: int = 1) ->
 
 def _rows(data: Path, table: Table) -> int:
     with duckdb.connect() as connection:
-        return stock(connection, table, data).loaded
+        return stock(connection, table, Store(data)).loaded
 
 
 def main() -> None:

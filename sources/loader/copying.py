@@ -57,7 +57,7 @@ class Copying:
     def _parquet(self) -> tuple[int, int]:
         file = self.source.file
         types = parquet_types(self._connection, self._table, file.path, file.declared)
-        check_parquet_size(self._connection, file.path)
+        check_parquet_size(file.path)
         reading = parquet_rows(self._table, file.path, types, file.declared)
         # Order costs memory here and says nothing: every row carries its line.
         self._connection.execute("set preserve_insertion_order = false")

@@ -73,12 +73,10 @@ def apart(
 
 
 def unreadable(data: Path, stage: str = "raw") -> list[str]:
-    """Files of a stage, unfinished ones aside, that can't be read as Parquet to the last value."""
+    """Parquet files of a stage, unfinished ones aside, that can't be read to the last value."""
     broken = []
     with duckdb.connect() as connection:
-        for path in sorted((data / stage).rglob("*")):
-            if not path.is_file() or path.name.startswith("."):
-                continue
+        for path in sorted((data / stage).rglob("[!.]*.parquet")):
             try:
                 sql = f"select max(hash(columns(*))) from read_parquet({literal(str(path))})"
                 connection.execute(sql).fetchall()

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import duckdb
 
-from sources.loader.load import load_table
+from sources.loader.load import create_views, load_table
 from sources.loader.quarantine import stock
 from sources.loader.sql import literal
 from sources.loader.store import Store
@@ -109,19 +109,17 @@ def _in_place(data: Path) -> set[str]:
 def _compare(data: Path, events: int, files: int, storm: Storm) -> None:
     """Compare with the truth, once what was left by the kills is two hours old."""
     storm.loads += 1
-    for path in data.glob("*/web/events/.*"):
+    for path in data.glob("*/web/events/.*.tmp"):
         os.utime(path, (time.time() - _GRACE_SECONDS,) * 2)
     load_table(EVENTS, data, loaded_at=datetime.now(UTC))
-    storm.left_over += len(
-        [*data.glob("raw/web/events/.*"), *data.glob("quarantine/web/events/.*")]
-    )
+    storm.left_over += len([*data.glob("*/web/events/.*.tmp")])
     storm.unreadable += len(unreadable(data)) + len(unreadable(data, "quarantine"))
-    raw = literal(str(data / "raw" / "web" / "events" / "*.parquet"))
     with duckdb.connect() as connection:
+        create_views(connection, data)
         [(rows, distinct, known)] = connection.execute(
             f"""with truth as (select md5(i::varchar) as id from range({events}) as numbers (i))
             select count(*), count(distinct "messageId"), count(distinct truth.id)
-            from read_parquet({raw}) left join truth on truth.id = "messageId" """
+            from raw.web_events left join truth on truth.id = "messageId" """
         ).fetchall()
         refused = stock(connection, EVENTS, Store(data)).quarantined
     storm.lost += events - known + max(0, _BAD_ROWS * files - refused)

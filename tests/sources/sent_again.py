@@ -30,7 +30,7 @@ _OF_THE_LOAD = ("_loaded_at", "_landed_file")
 
 
 def contents(files: int) -> list[tuple[str, bytes]]:
-    """Folder with ending, and bytes, of files of every format; half of them have a bad row."""
+    """Name pattern and bytes of files of every format; half of them have a malformed row."""
     found = []
     for number in range(files):
         names = [f"{number}-{row}" for row in range(_ROWS)]

@@ -83,6 +83,31 @@ def parquet_file(columns: dict[str, pa.Array], **options: object) -> bytes:
     return sink.getvalue()
 
 
+def _varint(number: int, width: int = 0) -> bytes:
+    """A number as Thrift writes it, in `width` bytes at least."""
+    number *= 2
+    octets = bytearray()
+    while number > 127 or len(octets) < width - 1:
+        octets.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*octets, number])
+
+
+def with_a_lie(content: bytes) -> bytes:
+    """The same Parquet, its footer saying of everything large that it is a kilobyte."""
+    footer = pq.read_metadata(io.BytesIO(content))
+    group = footer.row_group(0)
+    columns = [group.column(place) for place in range(group.num_columns)]
+    start = len(content) - 8 - footer.serialized_size
+    told = content[start:]
+    sizes = {group.total_byte_size, *(c.total_uncompressed_size for c in columns)}
+    for size in sizes | {c.num_values for c in columns}:
+        if size > 1 << 20:
+            assert _varint(size) in told
+            told = told.replace(_varint(size), _varint(1_000, len(_varint(size))))
+    return content[:start] + told
+
+
 def repeated(texts: dict[str, str], rows: int) -> dict[str, pa.Array]:
     """Columns of one value each, kept once however many rows there are."""
     zeros = pa.Array.from_buffers(pa.int8(), rows, [None, pa.py_buffer(bytes(rows))])
@@ -112,7 +137,10 @@ def parquet_bombs(scale: int = 10) -> Iterator[Case]:
     wide = 30_000_000 * scale
     numbers = pa.Array.from_buffers(pa.int8(), wide, [None, pa.py_buffer(bytes(wide))])
     offsets = pa.array([0, wide], pa.int32())
-    yield case("list of numbers", plain | {"unknown": pa.ListArray.from_arrays(offsets, numbers)})
+    listed = plain | {"unknown": pa.ListArray.from_arrays(offsets, numbers)}
+    yield case("list of numbers", listed)
+    lie = with_a_lie(parquet_file(listed))
+    yield Case("list that the footer lies about", RECEIPTS, "a.parquet", lie)
     texts = repeated({"text": "x" * (1 << 20)}, 1_000 * scale)["text"]
     offsets = pa.array([0, len(texts)], pa.int32())
     yield case("list of texts", plain | {"unknown": pa.ListArray.from_arrays(offsets, texts)})
@@ -122,3 +150,5 @@ def parquet_bombs(scale: int = 10) -> Iterator[Case]:
     zeros = pa.array(["\0" * (100 << 20)] * scale)
     rows = repeated(RECEIPT, scale)
     yield case("plain texts of zeros", rows | {"product_name": zeros}, use_dictionary=False)
+    honest = parquet_file(rows | {"product_name": zeros}, use_dictionary=False)
+    yield Case("footer that lies", RECEIPTS, "a.parquet", with_a_lie(honest))

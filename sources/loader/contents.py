@@ -278,7 +278,7 @@ class Contents:
                         "raw_file": file,
                         "landed_file": said,
                         "byte_count": content.byte_count,
-                        "loaded_at": content.loaded_at,
+                        "loaded_at": counts.get("loaded_at") or content.loaded_at,
                         "refused": json.dumps(refused.get((file, said), {})),
                         "unknown_columns": _simple(columns),
                     }
@@ -298,7 +298,8 @@ def _by_content(
     event = name(table.event_time) if table.event_time else "null"
     newest = f"try_cast(max({event}) as timestamptz)"
     counted = connection.execute(
-        f"""select {_FILE}, {_CONTENT}, any_value(_landed_file), count(*), {newest}
+        f"""select {_FILE}, {_CONTENT}, any_value(_landed_file), count(*), {newest},
+            min(_loaded_at)
         from {_raw(files)} group by all"""
     ).fetchall()
     found: dict[tuple[str, str], dict[str, Any]] = {
@@ -306,13 +307,19 @@ def _by_content(
             "landed_file": landed_file,
             "row_count": rows,
             "newest_event_at": event_at,
+            "loaded_at": loaded_at,
         }
-        for file, content, landed_file, rows, event_at in counted
+        for file, content, landed_file, rows, event_at, loaded_at in counted
     }
-    amounts = [column.name for column in table.columns if column.type == "amount"]
+    # What every row has, else what there is: a discount that few have jumps by itself.
+    of_all = [column for column in table.columns if column.type == "amount"]
+    amounts = [column.name for column in of_all if column.required]
+    amounts = amounts or [column.name for column in of_all]
     if amounts:
         currency = "coalesce(currency, '')" if "currency" in table.column_names else "''"
-        each = ", ".join(f"count({name(a)}), median(abs({name(a)}))" for a in amounts)
+        each = ", ".join(
+            f"count(nullif({name(a)}, 0)), median(abs(nullif({name(a)}, 0)))" for a in amounts
+        )
         medians: dict[tuple[str, str], dict[str, list[float]]] = {}
         for file, content, code, *values in connection.execute(
             f"""select {_FILE}, {_CONTENT}, {currency}, {each} from {_raw(files)}

@@ -60,16 +60,23 @@ def outcomes(
         ),
         COLUMNS: drift.new_columns(history),
     }
-    counts = {QUARANTINE: (stock.quarantined, stock.total)}
     files = len(history.judged())
+    looked_at = f"{files:,} newest files were held against those before them"
     return [
-        _outcome(table, name, findings, *counts.get(name, (len(findings), files)))
+        _outcome(table, name, findings, len(findings), files, looked_at)
+        if name != QUARANTINE
+        else _outcome(table, name, findings, stock.quarantined, stock.total, quarantined)
         for name, findings in found.items()
     ]
 
 
 def _outcome(
-    table: Table, name: str, findings: Sequence[drift.Finding], failed: int, evaluated: int
+    table: Table,
+    name: str,
+    findings: Sequence[drift.Finding],
+    failed: int,
+    evaluated: int,
+    otherwise: str,
 ) -> GateOutcome:
     only_warnings = name not in CRITICAL or {one.severity for one in findings} == {"warning"}
     shown = [one.message for one in sorted(findings, key=lambda one: one.severity)][:_SHOWN]
@@ -83,7 +90,7 @@ def _outcome(
         passed=not findings,
         failed_count=failed,
         evaluated_count=evaluated,
-        message="; ".join([*shown, *more]) or None,
+        message="; ".join([*shown, *more]) or otherwise,
     )
 
 

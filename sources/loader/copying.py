@@ -17,6 +17,7 @@ from sources.loader.parquet_rows import parquet_rows, parquet_types
 from sources.loader.parquet_size import check_parquet_size
 from sources.loader.source_file import Source
 from sources.loader.sql import literal, parquet
+from sources.loader.store import temporary
 from sources.loader.verdict import Reading, Stamp, good_rows, refused_rows
 
 # Level 1 is 1.5 times as fast as DuckDB's default of 3 for 15 % more bytes, and version 2 of the
@@ -93,13 +94,19 @@ class Copying:
         return self._by_line(reading, columns=len(header.names))
 
     def _json(self) -> tuple[int, int]:
-        surveyed = self.surveyed
-        found = surveyed if isinstance(surveyed, Survey) else survey(self.source, whole=self.whole)
-        if found.is_clean(self._table):
-            reading = json_file(self._table, self.source.file.path, found)
-            if self._in_one(reading, found):
-                return found.rows, 0
+        early = self.surveyed if isinstance(self.surveyed, Survey) else None
+        if early and self._json_in_one(early):
+            return early.rows, 0
+        found = survey(self.source, whole=self.whole) if not early or early.sampled else early
+        if found is not early and self._json_in_one(found):
+            return found.rows, 0
         return self._by_line(json_lines(self._table, found))
+
+    def _json_in_one(self, found: Survey) -> bool:
+        with temporary(self.raw) as template:
+            return found.is_clean(self._table) and self._in_one(
+                json_file(self._table, self.source.file.path, found, template), found
+            )
 
     def _in_one(self, reading: Reading, found: Survey | CsvSurvey) -> bool:
         """Try the fast way; false where it came upon anything, so that lines have to be read."""

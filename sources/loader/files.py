@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,7 +19,7 @@ from sources.loader.contents import Contents
 from sources.loader.copying import Copying
 from sources.loader.csv_rows import CsvSurvey, survey_csv
 from sources.loader.erasure import Erased, sift
-from sources.loader.json_rows import Survey, sound_survey
+from sources.loader.json_rows import Survey, early_survey
 from sources.loader.landing import (
     DefectiveFileError,
     LandedFile,
@@ -75,7 +76,10 @@ class FileLoad:
             with opened(self.store, self.file) as stream:
                 before = os.fstat(stream.fileno())
                 source = Source(self.connection, self.table, self.file, stream)
-                found, digest = self._early_survey(source) or (None, content_hash(stream))
+                with ThreadPoolExecutor(1) as beside:
+                    hashing = beside.submit(content_hash, stream)
+                    found = self._early_survey(source)
+                    digest = hashing.result()
                 remove(self.store.quarantine_file(self.table, self._unread))
                 self.contents.met.add(digest)
                 if digest in self.contents.known:
@@ -103,23 +107,19 @@ class FileLoad:
     def _stamp(self) -> Stamp:
         return Stamp.of_file(self.file.name, self.loaded_at)
 
-    def _early_survey(self, source: Source) -> tuple[Survey | CsvSurvey, str] | None:
-        """Survey and content hash in one pass, for a large text: the hash needs none of its own."""
+    def _early_survey(self, source: Source) -> Survey | CsvSurvey | None:
+        """Survey a large text while it is hashed, of which a second processor has the time."""
         seen = os.fstat(source.stream.fileno())
         is_text = self.file.format in ("ndjson", "csv") and not self.file.gzipped
         if not is_text or seen.st_size < _LARGE_BYTES or has_sidecar(self.file):
             return None
-        digest = hashlib.sha256()
         try:
             check_bytes(source.stream, self.file, whole=False)
-            if not source.is_utf8:  # what is surveyed aren't the bytes that landed
+            if not source.is_utf8:
                 return None
-            if self.file.format == "csv":
-                return survey_csv(source, digest), digest.hexdigest()
-            found = sound_survey(source.rows(whole=False, digest=digest), source)
+            return survey_csv(source) if self.file.format == "csv" else early_survey(source)
         except (DefectiveFileError, duckdb.InvalidInputException):
             return None  # to be said once the content has its name
-        return found, digest.hexdigest()
 
     def _load(
         self,

@@ -1,7 +1,10 @@
 """Rows of a JSON file: one pass surveys the lines, the next takes the fastest way that is safe."""
 
+import io
 import json
 import re
+import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +15,8 @@ import duckdb
 from sources.contract import Column, Table
 from sources.loader.declared import declared_texts
 from sources.loader.formats import FileFormat
-from sources.loader.lines import Rows
+from sources.loader.landing import read_text
+from sources.loader.lines import BLOCK_BYTES, Rows
 from sources.loader.source_file import Source
 from sources.loader.sql import file_literal, json_object, literal, name
 from sources.loader.values import begins_with
@@ -32,7 +36,8 @@ class Survey:
     `declared`: how it is written. `unknown_keys`: keys that neither this nor the contract knows, at
     most one more than can be columns. `one_each`, `all_json`: whether every line names no key
     twice, and is JSON. `long_numbers`: whether a number has more digits than a double holds.
-    `plain`: no line is odd or blank, and the file is UTF-8.
+    `plain`: no line is odd or blank, and the file is UTF-8. `sampled`: of keys and JSON, only the
+    first lines were asked.
     """
 
     declared: FileFormat
@@ -44,6 +49,7 @@ class Survey:
     plain: bool
     rows: int
     longest: int
+    sampled: bool = False
 
     def extra_columns(self, table: Table) -> tuple[str, ...] | None:
         """The unknown keys as columns to read; None where they are too many or too strange."""
@@ -63,14 +69,22 @@ class Survey:
 def survey(source: Source, *, whole: bool) -> Survey:
     """Survey a file whatever its lines are."""
     try:
-        return sound_survey(source.rows(whole=whole), source)
+        return _survey(source.rows(whole=whole), source, all_json=True)
     except duckdb.InvalidInputException:
         return _survey(source.rows(whole=whole), source, all_json=False)
 
 
-def sound_survey(rows: Rows, source: Source) -> Survey:
-    """Survey a file whose lines are all JSON; of another one, DuckDB says InvalidInputException."""
-    return _survey(rows, source, all_json=True)
+def early_survey(source: Source) -> Survey:
+    """Survey a file whose lines are all JSON; of another one, DuckDB says InvalidInputException.
+
+    Of a table without amounts, whose digits would have to be looked at, only the first lines are
+    parsed: that others have no other key is for `json_file` to see.
+    """
+    first = read_text(source.text(), BLOCK_BYTES)
+    first = first[: first.rfind(b"\n") + 1]
+    is_enough = first and not _has_amounts(source.table)
+    sample = Rows(io.BytesIO(first), whole=True) if is_enough else None
+    return _survey(source.rows(whole=False), source, all_json=True, sample=sample)
 
 
 def survey_lines(
@@ -95,10 +109,12 @@ def survey_lines(
     )
 
 
-def _survey(rows: Rows, source: Source, *, all_json: bool) -> Survey:
+def _survey(rows: Rows, source: Source, *, all_json: bool, sample: Rows | None = None) -> Survey:
     declared = source.file.declared
     sql = _survey_sql(source.table, declared, all_json=all_json)
-    keys, one_each, long_numbers = source.over(rows, sql)
+    keys, one_each, long_numbers = source.over(sample or rows, sql)
+    if sample:
+        deque(rows.batches(), maxlen=0)
     return Survey(
         declared=declared,
         unknown_keys=tuple(keys),
@@ -109,6 +125,7 @@ def _survey(rows: Rows, source: Source, *, all_json: bool) -> Survey:
         plain=source.is_utf8 and not (rows.odd_count or rows.blank_count or rows.has_mark),
         rows=rows.count,
         longest=rows.longest,
+        sampled=sample is not None,
     )
 
 
@@ -126,8 +143,8 @@ def _survey_sql(table: Table, declared: FileFormat, *, all_json: bool) -> str:
     keys = "json_keys(_row)" if all_json else f"case when {_IS_OBJECT} then json_keys(_row) end"
     known = ", ".join(literal(key) for key in _keys(table, declared))
     # A number of up to 15 digits survives DuckDB's JSON reader, which makes a double of it.
-    amounts = any(column.type == "amount" for column in table.columns)
-    long_numbers = "bool_or(regexp_matches(_row, '[0-9.]{16}'))" if amounts else "false"
+    is_long = "bool_or(regexp_matches(_row, '[0-9.]{16}'))"
+    long_numbers = is_long if _has_amounts(table) else "false"
     return f"""with shapes as (
             select any_value(keys) as keys, {long_numbers} as has_long_number
             from (select _row, {keys} as keys from lines)
@@ -143,21 +160,24 @@ def _survey_sql(table: Table, declared: FileFormat, *, all_json: bool) -> str:
         from shapes"""
 
 
-def json_file(table: Table, path: Path, survey: Survey) -> Reading:
+def _has_amounts(table: Table) -> bool:
+    return any(column.type == "amount" for column in table.columns)
+
+
+def json_file(table: Table, path: Path, survey: Survey, template: Path) -> Reading:
     """Rows read by DuckDB's own JSON reader: the fast way, for a file whose survey is clean.
 
-    A row's place in the raw file is then its place in the landed one.
+    A row's place in the raw file is then its place in the landed one. `template`: a name to write
+    to, which has to stay while the rows are read.
     """
     extras = survey.extra_columns(table) or ()
     names = survey.declared.names(table)
     types = _json_types(table, survey.declared, extras)
-    columns = ", ".join(f"{literal(key)}: '{kind}'" for key, kind in types.items())
     texts, _ = declared_texts(
         table, survey.declared, {column: name(key) for column, key in names.items()}
     )
     return Reading(
-        relation=f"""read_json({file_literal(path)}, format = 'newline_delimited',
-            hive_partitioning = false, columns = {{{columns}}})""",
+        relation=_strict(path, types, template) if survey.sampled else _lenient(path, types),
         texts=texts,
         first_line=1,
         extra=json_object({key: f"cast({name(key)} as varchar)" for key in extras}),
@@ -169,6 +189,33 @@ def json_file(table: Table, path: Path, survey: Survey) -> Reading:
         has_json=True,
         unknown=survey.unknown_keys,
     )
+
+
+def _lenient(path: Path, types: dict[str, str]) -> str:
+    """A from-clause for the keys of `types`; it leaves out whatever else a row has."""
+    columns = ", ".join(f"{literal(key)}: '{kind}'" for key, kind in types.items())
+    return f"""read_json({file_literal(path)}, format = 'newline_delimited',
+        hive_partitioning = false, columns = {{{columns}}})"""
+
+
+def _strict(path: Path, types: dict[str, str], template: Path) -> str:
+    """A from-clause for the keys of `types`; a row with another one is an error.
+
+    DuckDB is that strict only where it found the keys and their types by itself. So it is shown two
+    rows that have all of them before it reads the others: a key with a text in both is a VARCHAR,
+    one with an object and a text can only be JSON.
+    """
+    mark = f"shown_{uuid.uuid4().hex}"  # a key that no other row has
+    shown = [
+        {key: value if kind == "JSON" else "a" for key, kind in types.items()} | {mark: True}
+        for value in ({"a": 1}, "a")
+    ]
+    template.write_text("".join(json.dumps(row) + "\n" for row in shown))
+    return f"""(select * exclude ({mark}) from read_json(
+            [{file_literal(template)}, {file_literal(path)}], format = 'newline_delimited',
+            hive_partitioning = false, records = true, map_inference_threshold = -1,
+            maximum_sample_files = 1, sample_size = {len(shown)})
+        where {mark} is null)"""
 
 
 def json_lines(table: Table, survey: Survey) -> Reading:

@@ -6,7 +6,6 @@ rows that are odd (too long, not UTF-8, a NUL, a quote that isn't closed) are lo
 """
 
 import csv
-import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,8 +68,8 @@ class Rows:
     `columns`: for CSV, how many a row has, so that quoted line ends are told from stray quotes, and
     `delimiter`, what parts them. `is_utf8`: the file is; else the text was made UTF-8 on the way.
     `whole`: a sidecar vouches for the file, so its last line needs no end. `wanted`: by line
-    number, which rows to give. `digest` is fed every byte on the way. The counters are final once
-    the reader is exhausted; `failure` says what broke off the reading.
+    number, which rows to give. The counters are final once the reader is exhausted; `failure` says
+    what broke off the reading.
     """
 
     def __init__(
@@ -83,10 +82,8 @@ class Rows:
         delimiter: str = ",",
         is_utf8: bool = True,
         wanted: npt.NDArray[np.bool_] | None = None,
-        digest: "hashlib._Hash | None" = None,
     ) -> None:
         self._text = text
-        self._digest = digest
         self._whole = whole
         self._columns = columns
         self._delimiter = delimiter
@@ -140,10 +137,7 @@ class Rows:
                 pending = data
 
     def _read(self) -> bytes:
-        data = read_text(self._text, BLOCK_BYTES)
-        if self._digest:
-            self._digest.update(data)
-        return data
+        return read_text(self._text, BLOCK_BYTES)
 
     def _without_mark(self, data: bytes) -> bytes:
         self.has_mark = data.startswith(UTF_8_MARK)

@@ -179,8 +179,10 @@ def _outcomes(loads: list[FileLoad]) -> Iterator[tuple[LandedFile, Outcome]]:
     lanes = _lanes([load.file for load in loads], cores)
     with ExitStack() as opened, ThreadPoolExecutor(lanes) as pool:
         free: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
+        # DuckDB parses one of two files on several threads only where it has more than two.
+        threads = 3 if cores // lanes == 2 else cores // lanes
         for _ in range(lanes):
-            lane = _connection(loads[0].store, loads[0].table, threads=cores // lanes)
+            lane = _connection(loads[0].store, loads[0].table, threads=threads)
             free.put(opened.enter_context(lane))
 
         def on_a_lane(work: Callable[[duckdb.DuckDBPyConnection], Answers]) -> Answers:

@@ -1,6 +1,5 @@
 """A landed file as rows that SQL can be run over."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, Any
@@ -60,7 +59,6 @@ class Source:
         whole: bool,
         columns: int | None = None,
         wanted: npt.NDArray[np.bool_] | None = None,
-        digest: "hashlib._Hash | None" = None,
     ) -> Rows:
         """The file's rows from the first; of a CSV, from the line after its header."""
         delimiter = self.header.delimiter if columns else ","
@@ -75,7 +73,6 @@ class Source:
             delimiter=delimiter,
             is_utf8=self.is_utf8,
             wanted=wanted,
-            digest=digest,
         )
 
     def over(self, rows: Rows, sql: str) -> tuple[Any, ...]:

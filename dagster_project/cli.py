@@ -37,6 +37,8 @@ profile_app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(profile_app, name="profile")
+identity_app = typer.Typer(help="Who is who: what the joining goes by.", no_args_is_help=True)
+app.add_typer(identity_app, name="identity")
 
 AsOf = Annotated[
     datetime | None,
@@ -237,6 +239,35 @@ def forget(identifier: Identifier) -> None:
         f" {len(report.holding)} deliveries still hold the person:"
         " `perennial publish` tells those channels to remove them."
     )
+
+
+@identity_app.command("train")
+def train(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what was learnt and save nothing.")
+    ] = False,
+) -> None:
+    """Learn from your own records how much a name, an address or a birth date tells of a person.
+
+    Needs no labels. The model is saved under the next number in the data directory and used from
+    the next run on, until another one is trained; delete it to go back to the one before.
+
+    Example: perennial identity train --dry-run
+    """
+    from dagster_project import identity, warehouse
+    from dagster_project.database import connect
+
+    chosen = settings.load()
+    with connect(chosen.warehouse, read_only=True) as connection:
+        country = warehouse.current(connection).default_country
+        model = identity.learn(connection, default_country=country)
+    rows = [(name, kind, f"{bits:+.1f}") for name, kind, bits in identity.weights(model)]
+    console.table("What agreement weighs", ["compared", "how", "bits"], rows)
+    if dry_run:
+        console.say("Nothing is saved: run it again without --dry-run.")
+        return
+    saved = identity.save_model(chosen.models, model)
+    console.say(f"Saved as {saved.name}: `perennial run` uses it from now on.")
 
 
 @app.command()

@@ -215,6 +215,16 @@ class Settings(BaseSettings):
         return self.data_dir / "ledger.duckdb"
 
     @property
+    def models(self) -> Path:
+        """Where trained matching models lie, each under its number."""
+        return self.data_dir / "identity"
+
+    @property
+    def matching_model(self) -> Path | None:
+        """The matching model that was trained last; None for the one that comes with Perennial."""
+        return max(self.models.glob("model-[0-9]*.json"), default=None)
+
+    @property
     def dagster_home(self) -> Path:
         """Where Dagster keeps its runs, so that the terminal and the UI show the same ones."""
         return self.data_dir / ".dagster"

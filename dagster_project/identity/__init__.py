@@ -4,7 +4,17 @@
 rules.toml holds every number and list it goes by.
 """
 
-from dagster_project.identity.resolve import IdentityReport, resolve
+from dagster_project.identity.matching import save_model, weights
+from dagster_project.identity.resolve import IdentityReport, learn, resolve
 from dagster_project.identity.rules import Rules, RulesError, load_rules
 
-__all__ = ["IdentityReport", "Rules", "RulesError", "load_rules", "resolve"]
+__all__ = [
+    "IdentityReport",
+    "Rules",
+    "RulesError",
+    "learn",
+    "load_rules",
+    "resolve",
+    "save_model",
+    "weights",
+]

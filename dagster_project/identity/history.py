@@ -89,6 +89,7 @@ def write_history(connection: duckdb.DuckDBPyConnection, *, as_of: datetime) -> 
         select $1::timestamptz, kind, from_profile_id, to_profile_id,
             case
                 when kind = 'merge' and joined_by is not null then 'joined by ' || joined_by
+                when kind = 'merge' and is_alike then 'joined as alike'
                 when kind = 'merge' and joins_others then 'joined by identifiers that are new'
                 when lost is not null then 'demoted: ' || lost
                 when kind = 'merge' then 'an older identifier came to light'
@@ -127,7 +128,8 @@ def _write_moves(connection: duckdb.DuckDBPyConnection) -> None:
             select least(one.former, other.former) as one, greatest(one.former, other.former)
                 as other, min(links.strength) as strength
             from (
-                select link.from_node, link.to_node, tied.strength
+                select link.from_node, link.to_node,
+                    case when link.probability is null then tied.strength end as strength
                 from _identity_link_nodes as link
                 join _identity_nodes as tied on tied.node = link.to_node
             ) as links
@@ -136,7 +138,7 @@ def _write_moves(connection: duckdb.DuckDBPyConnection) -> None:
             group by all
         ),
         joined as (
-            select former, min(strength) as strength
+            select former, min(strength) as strength, count(*) > count(strength) as is_alike
             from (
                 select one as former, strength from crossing
                 union all
@@ -169,6 +171,7 @@ def _write_moves(connection: duckdb.DuckDBPyConnection) -> None:
             end as kind,
             ranked.joins_others,
             strengths.identifier_type as joined_by,
+            coalesce(joined.is_alike, false) as is_alike,
             lost.identifier_types as lost
         from ranked
         left join joined on joined.former = ranked.former

@@ -18,6 +18,7 @@ from dagster_project.identity.components import (
 from dagster_project.identity.cuts import weakest_links
 from dagster_project.identity.evidence import Evidence
 from dagster_project.identity.people import (
+    Tie,
     contradictions,
     described_nodes,
     name_of_node,
@@ -36,11 +37,14 @@ class Demotion:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Different pairs of a holder (left) and a node its records tie to it (right)."""
+    """Different pairs of a holder (left) and a node its records tie to it (right).
+
+    `weight`: how many records do; of two registrations that are merely alike, how much so.
+    """
 
     left: Integers
     right: Integers
-    record_count: Integers
+    weight: Integers
     first_seen: Integers
 
     @classmethod
@@ -63,13 +67,13 @@ class Links:
         return Links(
             self.left[chosen],
             self.right[chosen],
-            self.record_count[chosen],
+            self.weight[chosen],
             self.first_seen[chosen],
         )
 
     def strongest_first(self) -> Integers:
-        """More records, then older, then the identifiers themselves."""
-        return np.lexsort((self.right, self.left, self.first_seen, -self.record_count))
+        """The weightiest, then the older, then the identifiers themselves."""
+        return np.lexsort((self.right, self.left, self.first_seen, -self.weight))
 
 
 @dataclass
@@ -140,11 +144,11 @@ class Joining:
         )
         return smallest_member(labels)[self.person]
 
-    def join(self, links: Links, *, registered: bool = False) -> None:
+    def join(self, links: Links, tied_by: Tie = "identifier") -> None:
         """Let these links hold; between contradicting persons, cut the weakest instead."""
         after = self.joined_by(links)
         one, other = contradictions(
-            self.connection, self._described, self.person, after, registered=registered
+            self.connection, self._described, self.person, after, tied_by=tied_by
         )
         if len(one):
             inside = np.isin(after[links.left], after[np.append(one, other)])

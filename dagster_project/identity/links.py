@@ -17,8 +17,11 @@ from dagster_project.identity.demotion import (
     persons_within,
 )
 from dagster_project.identity.evidence import Evidence
-from dagster_project.identity.joining import Joining
+from dagster_project.identity.joining import Joining, Links
+from dagster_project.identity.matching import Pairs
 from dagster_project.identity.rules import IdentifierRule, Rules
+
+_MILLION = 1_000_000
 
 
 def join_all(connection: duckdb.DuckDBPyConnection, rules: Rules, evidence: Evidence) -> Joining:
@@ -39,6 +42,19 @@ def join_all(connection: duckdb.DuckDBPyConnection, rules: Rules, evidence: Evid
     return joining
 
 
+def join_alike(joining: Joining, rules: Rules, pairs: Pairs) -> None:
+    """Join registrations that no identifier ties, where the model is sure that they are one."""
+    sure = pairs.probability >= rules.join
+    links = Links(
+        pairs.left[sure],
+        pairs.right[sure],
+        weight=np.rint(pairs.probability[sure] * _MILLION).astype(np.int64),
+        first_seen=np.zeros(np.count_nonzero(sure), dtype=np.int64),
+    )
+    sizes = persons_within(joining, rules, joining.joined_by(links))
+    joining.join(links.only(sizes[links.left] <= rules.profile_person_limit), "likeness")
+
+
 def _join_shared(joining: Joining, rules: Rules, rule: IdentifierRule) -> None:
     """Join by the identifiers of one type that pass its limits."""
     strengths = _of([rule], rules)
@@ -56,7 +72,7 @@ def _join_registered(joining: Joining, rules: Rules) -> None:
     sizes = persons_within(joining, rules, joining.joined_by(links))
     crowded = sizes[links.left] > rules.profile_person_limit
     joining.cut_links.append(links.only(crowded))
-    joining.join(links.only(~crowded), registered=True)
+    joining.join(links.only(~crowded), "registration")
 
 
 def _of(chosen: list[IdentifierRule], rules: Rules) -> Flags:

@@ -6,6 +6,9 @@ those they share phones with, so it is the given name, the birth date and the ta
 two persons apart.
 """
 
+from collections.abc import Callable
+from typing import Literal
+
 import duckdb
 import numpy as np
 
@@ -19,6 +22,11 @@ _WHOLE_LETTERS = ("łđøıħ", "ldoih")
 _MOST_DESCRIPTIONS = 50
 # No name is longer; the comparison of two texts takes their lengths' product.
 _LONGEST_NAME = 64
+# How much names of so many letters have to resemble each other, by Jaro and Winkler.
+_ALIKE, _LONG_NAME = 0.8, 4
+
+# What ties persons: the word of one of them, an identifier that both use, or their likeness.
+Tie = Literal["registration", "identifier", "likeness"]
 
 
 def folded(column: str) -> str:
@@ -31,15 +39,17 @@ def folded(column: str) -> str:
 
 
 def write_people(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str) -> None:
-    """Make _identity_people: what records say of the person behind each registered node.
+    """Make _identity_descriptions and _identity_people: what records say of registered persons.
 
-    One row a node and distinct given_name, family_name, birth_date, tax_id, is_nobody. A record
-    speaks of its own subject: the ERP of its customer, the POS of its loyalty card, the web and the
-    app of the account that was signed in; without that registration it says nothing here.
+    The first has one row a signal and the registration that it describes: signal_no, node,
+    given_name, family_name, birth_date, tax_id, is_nobody; the second each different description of
+    a node once. A record speaks of its own subject: the ERP of its customer, the POS of its loyalty
+    card, the web and the app of the account that was signed in; without that registration it says
+    nothing here.
     """
     connection.execute(
         f"""
-        create or replace temp table _identity_people as
+        create or replace temp table _identity_descriptions as
         with subjects as (
             select signal_no, given_name, family_name, birth_date,
                 case source when 'erp' then 'erp_customer_id' when 'pos' then 'loyalty_id'
@@ -53,7 +63,7 @@ def write_people(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals
             where identifier.identifier_type = 'tax_id'
         ),
         described as (
-            select mention.node,
+            select subjects.signal_no, mention.node,
                 {folded("subjects.given_name")} as given_name,
                 {folded("subjects.family_name")} as family_name,
                 case when list_contains($2::date[], birth_date) then null else birth_date
@@ -69,15 +79,22 @@ def write_people(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals
                 and (subjects.given_name is not null or subjects.birth_date is not null
                     or tax_ids.tax_id is not null)
         )
-        select distinct node, tax_id, birth_date,
+        select signal_no, node, tax_id, birth_date,
             regexp_full_match(concat_ws(' ', given_name, family_name), $3) as is_nobody,
-            case when not list_contains($1::varchar[], given_name) then given_name
+            case when list_contains($1::varchar[], given_name) then null else given_name
                 end as given_name,
-            case when not list_contains($1::varchar[], given_name) then family_name
+            case when list_contains($1::varchar[], given_name) then null else family_name
                 end as family_name
         from described
         """,
         [list(rules.blocked_names), list(rules.blocked_birth_dates), one_of(rules.nobody_names)],
+    )
+    connection.execute(
+        """
+        create or replace temp table _identity_people as
+        select distinct node, given_name, family_name, birth_date, tax_id, is_nobody
+        from _identity_descriptions
+        """
     )
 
 
@@ -182,13 +199,14 @@ def contradictions(
     before: Integers,
     after: Integers,
     *,
-    registered: bool,
+    tied_by: Tie,
 ) -> tuple[Integers, Integers]:
     """Pairs of persons (labels of `before`) that share a label of `after` and can't be one.
 
     `before` and `after` label every node; `described` are the nodes that can contradict. What ties
-    one registration to another is a person's own word (a card number in an account), so between
-    `registered` ones a contradiction takes more than a nickname.
+    one registration to another is a person's own word (a card number in an account): there a
+    contradiction takes more than a nickname. Records that are merely alike are so in a family too:
+    there a given name of its own is enough, unless birth date or tax number is the same.
     """
     moved = before[described] != after[described]
     grown = np.zeros(len(before), dtype=np.bool_)
@@ -201,7 +219,19 @@ def contradictions(
         "_identity_joined",
         {"node": node, "before": before[node], "after": after[node]},
     )
-    refused = _contradicts_firmly("one", "other") if registered else _contradicts("one", "other")
+    refused = _CONTRADICTIONS[tied_by]("one", "other")
+    # A third record may have what one of them lacks: the given name of one, the other's birth date.
+    vouched = (
+        f"""and not exists (
+            select * from said as third
+            where third."after" = one."after" and (
+                {_given_resembles("third", "one")} and {_born_together("third", "other")}
+                or {_given_resembles("third", "other")} and {_born_together("third", "one")}
+            )
+        )"""
+        if tied_by == "likeness"
+        else ""
+    )
     pairs = integers(
         connection,
         f"""
@@ -219,7 +249,7 @@ def contradictions(
                 and (one.given_name, one.family_name, one.birth_date, one.tax_id)
                     is distinct from
                     (other.given_name, other.family_name, other.birth_date, other.tax_id)
-            where {refused}
+            where {refused} {vouched}
         ),
         pairs as (
             select one, unnest(others) as other
@@ -292,5 +322,54 @@ def _contradicts_firmly(a: str, b: str) -> str:
     )
 
 
+def _relatives(a: str, b: str) -> str:
+    """Whether records that are alike may be of two people who live together.
+
+    They are one person's with the same given name; else only with a birth date or a tax number in
+    common.
+    """
+    taxed_together = f"coalesce({a}.tax_id = {b}.tax_id, false)"
+    named_alike = f"coalesce({_given_resembles(a, b)}, true)"
+    return f"(not {named_alike} and not {_born_together(a, b)} and not {taxed_together})"
+
+
+def _given_resembles(a: str, b: str) -> str:
+    given, family = "given_name", "family_name"
+    swapped = f"({_resembles(a, given, b, family)} and {_resembles(a, family, b, given)})"
+    return f"({_resembles(a, given, b, given)} or {swapped})"
+
+
+def _resembles(a: str, column: str, b: str, other_column: str) -> str:
+    """One name, but for a typo or a middle name.
+
+    Those of a brother and a sister, or a couple, often differ in the ending alone (Gabriel and
+    Gabriela, Maria and Marin), or are short (Ana and Anca).
+    """
+    one, other = f"{a}.{column}", f"{b}.{other_column}"
+    shorter = f"least(length({one}), length({other}))"
+    ending_apart = (
+        f"left({one}, {shorter} - 2) = left({other}, {shorter} - 2)"
+        f" and (right({one}, 1) in ('a', 'e')) <> (right({other}, 1) in ('a', 'e'))"
+    )
+    return (
+        f"(list_has_any(string_split({one}, ' '), string_split({other}, ' '))"
+        f" or ({shorter} >= {_LONG_NAME} and not ({ending_apart})"
+        f" and jaro_winkler_similarity({one}, {other}) >= {_ALIKE}))"
+    )
+
+
+def _born_together(a: str, b: str) -> str:
+    """The same date, or one with a digit mistaken."""
+    is_known = f"{a}.birth_date is not null and {b}.birth_date is not null"
+    return f"({is_known} and not {_born_apart(a, b)})"
+
+
 def _agrees(a: str, b: str) -> str:
     return f"({_names_similar(a, b)} and not {_contradicts(a, b)})"
+
+
+_CONTRADICTIONS: dict[Tie, Callable[[str, str], str]] = {
+    "registration": _contradicts_firmly,
+    "identifier": _contradicts,
+    "likeness": _relatives,
+}

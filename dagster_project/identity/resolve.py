@@ -9,17 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 
 from dagster_project.errors import PerennialError
 from dagster_project.identity.arrow import texts, write_table
-from dagster_project.identity.evidence import gather
+from dagster_project.identity.evidence import Evidence, gather
 from dagster_project.identity.history import read_previous, write_history, write_redirects
 from dagster_project.identity.ids import write_profile_ids
 from dagster_project.identity.joining import Joining
-from dagster_project.identity.links import join_all
+from dagster_project.identity.links import join_alike, join_all
+from dagster_project.identity.matching import load_model, propose, train, write_records
 from dagster_project.identity.normalise import normalise
 from dagster_project.identity.people import write_people
 from dagster_project.identity.rules import Rules, load_rules
@@ -39,6 +41,8 @@ class IdentityReport:
     identifiers: int
     links: int
     cut_links: int
+    alike: int
+    review: int
     demoted: dict[str, int]
     profiles: int
     merges: int
@@ -54,21 +58,32 @@ def resolve(
     salt: str,
     previous: Path | None,
     rules: Rules | None = None,
+    model: Path | None = None,
 ) -> IdentityReport:
     """Rebuild schema identity from staging.stg_identity__signals, in one transaction.
 
-    `previous` is the published.duckdb of the build before, for the history. Raises PerennialError
+    `previous` is the published.duckdb of the build before, for the history; `model` a saved
+    matching model, by default the one that comes with Perennial. Raises PerennialError
     when staging isn't there or `previous` can't be read; the tables are then as they were.
     """
     rules = rules or load_rules()
     with _scratch(connection):
         read_previous(connection, previous)
-        _number_signals(connection)
-        normalise(connection, rules, signals="_identity_signals", default_country=default_country)
-        evidence = gather(connection, rules, signals="_identity_signals")
-        write_people(connection, rules, signals="_identity_signals")
+        evidence = _gather(connection, rules, default_country)
         joining = join_all(connection, rules, evidence)
+        pairs = propose(joining, rules, load_model(model))
+        join_alike(joining, rules, pairs)
         _write_joining(connection, joining)
+        write_table(
+            connection,
+            "_identity_alike",
+            {
+                "from_node": pairs.left,
+                "to_node": pairs.right,
+                "probability": pairs.probability,
+                "is_one": joining.person[pairs.left] == joining.person[pairs.right],
+            },
+        )
         write_profile_ids(connection, joining, salt=salt)
         write_tables(connection, rules)
         write_history(connection, as_of=as_of)
@@ -83,6 +98,28 @@ def resolve(
         sum(report.demoted.values()),
     )
     return report
+
+
+def learn(
+    connection: duckdb.DuckDBPyConnection, *, default_country: str, rules: Rules | None = None
+) -> dict[str, Any]:
+    """A matching model of the registrations in staging.stg_identity__signals: see matching.train.
+
+    Raises PerennialError when staging isn't there, or tells too little to learn from.
+    """
+    with _scratch(connection):
+        _gather(connection, rules or load_rules(), default_country)
+        return train(connection)
+
+
+def _gather(connection: duckdb.DuckDBPyConnection, rules: Rules, default_country: str) -> Evidence:
+    """Everything that the signals say, normalised."""
+    _number_signals(connection)
+    normalise(connection, rules, signals="_identity_signals", default_country=default_country)
+    evidence = gather(connection, rules, signals="_identity_signals")
+    write_people(connection, rules, signals="_identity_signals")
+    write_records(connection, signals="_identity_signals")
+    return evidence
 
 
 @contextmanager
@@ -167,6 +204,8 @@ def _report(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> IdentityR
         identifiers=count("select sum(identifier_count) from identity.profiles"),
         links=count("select count(*) from identity.links"),
         cut_links=count("select count(*) from identity.cut_links"),
+        alike=count("select count(*) from identity.links where rule = 'alike'"),
+        review=count("select count(*) from identity.review"),
         demoted=dict(
             connection.execute(
                 "select identifier_type, count(*) from identity.demoted group by all order by all"

@@ -77,6 +77,8 @@ class Rules:
     blocked_birth_dates: tuple[dt.date, ...]
     own_domains: tuple[str, ...]
     email_providers: tuple[EmailProvider, ...]
+    join: float
+    review: float
 
     @cached_property
     def registered(self) -> tuple[IdentifierRule, ...]:
@@ -106,6 +108,7 @@ def load_rules(path: Path = RULES_FILE) -> Rules:
     names = root.section("names")
     birth_dates = root.section("birth_dates")
     email = root.section("email")
+    matching = root.section("matching")
     rules = Rules(
         identifiers=_identifiers(root.section("identifiers")),
         blocked=blocked.patterns("patterns"),
@@ -116,8 +119,12 @@ def load_rules(path: Path = RULES_FILE) -> Rules:
         blocked_birth_dates=birth_dates.dates("blocked"),
         own_domains=tuple(domain.lower() for domain in email.texts("own_domains")),
         email_providers=tuple(_provider(section) for section in email.sections("providers")),
+        join=matching.probability("join"),
+        review=matching.probability("review"),
     )
-    for section in (blocked, profile, names, birth_dates, email, root):
+    if rules.review > rules.join:
+        raise matching.error(f"has review = {rules.review}, which is above join = {rules.join}")
+    for section in (blocked, profile, names, birth_dates, email, matching, root):
         section.refuse_unread()
     return rules
 
@@ -214,6 +221,12 @@ class _Section:
         value = int(self._value(key, int, "a whole number above 0", None))
         if value < 1:
             raise self.error(f"has {key} = {value}, which should be a whole number above 0")
+        return value
+
+    def probability(self, key: str) -> float:
+        value = float(self._value(key, (int, float), "a number between 0 and 1", None))
+        if not 0 < value < 1:
+            raise self.error(f"has {key} = {value}, which should be a number between 0 and 1")
         return value
 
     def limits(self, key: str) -> dict[str, int]:

@@ -5,8 +5,9 @@
 | resolved | a signal: its profile_id, null where nothing usable is left |
 | profiles | a person |
 | identifiers | an identifier of a person, in one source; a demoted one with each who uses it |
-| links | two identifiers tied together, by one rule in one source |
+| links | two identifiers tied together, by one rule in one source, or by likeness |
 | cut_links | two identifiers seen together that weren't tied, because the persons contradict |
+| review | two registrations that may be one person's, for somebody to decide |
 | demoted | an identifier that joins nobody |
 | normalised | an identifier as written (and a country, for phones) |
 | history | a merge or a split |
@@ -25,6 +26,7 @@ TABLES = (
     "identifiers",
     "links",
     "cut_links",
+    "review",
     "demoted",
     "resolved",
     "profiles",
@@ -36,7 +38,8 @@ TABLES = (
 def write_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     """Make _identity_<table> for all but history and redirects."""
     _write_resolved(connection)
-    _write_links(connection)
+    _write_links(connection, rules)
+    _write_review(connection, rules)
     _write_identifiers(connection)
     types = ", ".join(f"({rule.strength}, '{rule.name}')" for rule in rules.identifiers)
     connection.execute(
@@ -84,11 +87,12 @@ def _write_resolved(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _write_links(connection: duckdb.DuckDBPyConnection) -> None:
+def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     """_identity_link_nodes is the same with nodes, for the reasons in the history.
 
     A rule says what put the two into one record: an alias event, the account or the card that the
-    ERP notes with its customer, or else merely that they came together.
+    ERP notes with its customer, or else merely that they came together. Two registrations whose
+    records are alike have the `probability` that they are one person's.
     """
     connection.execute(
         """
@@ -110,11 +114,24 @@ def _write_links(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(
             f"""
             create or replace temp table _identity_{table} as
-            select together.*
+            select together.*, null::double as probability
             from _identity_together as together
             {which} join _identity_cuts as cuts using (from_node, to_node)
             """
         )
+    connection.execute(
+        """
+        insert into _identity_link_nodes
+        select alike.from_node, alike.to_node, null, false,
+            greatest(one.first_seen_at, other.first_seen_at),
+            greatest(one.last_seen_at, other.last_seen_at), 0, alike.probability
+        from _identity_alike as alike
+        join _identity_nodes as one on one.node = alike.from_node
+        join _identity_nodes as other on other.node = alike.to_node
+        where alike.probability >= $1 and alike.is_one
+        """,
+        [rules.join],
+    )
     for table, nodes in (("links", "link_nodes"), ("cut_links", "cut_nodes")):
         connection.execute(
             f"""
@@ -122,6 +139,7 @@ def _write_links(connection: duckdb.DuckDBPyConnection) -> None:
             select from_nodes.identifier_type as from_type, from_nodes.value as from_value,
                 to_nodes.identifier_type as to_type, to_nodes.value as to_value,
                 case
+                    when together.probability is not null then 'alike'
                     when together.is_previous then 'alias'
                     when together.source = 'erp'
                         and from_nodes.identifier_type = 'erp_customer_id'
@@ -132,12 +150,35 @@ def _write_links(connection: duckdb.DuckDBPyConnection) -> None:
                     else 'same_record'
                 end as rule,
                 together.source, together.first_seen_at, together.last_seen_at,
-                together.record_count
+                together.record_count, together.probability
             from _identity_{nodes} as together
             join _identity_nodes as from_nodes on from_nodes.node = together.from_node
             join _identity_nodes as to_nodes on to_nodes.node = together.to_node
             """
         )
+
+
+def _write_review(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
+    """Registrations that are alike and yet not joined, the likeliest first."""
+    connection.execute(
+        """
+        create or replace temp table _identity_review as
+        select one.identifier_type as from_type, one.value as from_value,
+            other.identifier_type as to_type, other.value as to_value,
+            ones.profile_id as from_profile_id, others.profile_id as to_profile_id,
+            alike.probability,
+            case when alike.probability >= $1 then 'their records contradict each other'
+                else 'not sure enough' end as reason
+        from _identity_alike as alike
+        join _identity_nodes as one on one.node = alike.from_node
+        join _identity_nodes as other on other.node = alike.to_node
+        join _identity_members as ones on ones.node = alike.from_node
+        join _identity_members as others on others.node = alike.to_node
+        where not alike.is_one
+        order by alike.probability desc, alike.from_node, alike.to_node
+        """,
+        [rules.join],
+    )
 
 
 def _write_identifiers(connection: duckdb.DuckDBPyConnection) -> None:

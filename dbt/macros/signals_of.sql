@@ -6,6 +6,7 @@
 {%- set texts = [
     "anonymous_id", "user_id", "previous_id", "device_id", "email", "phone", "loyalty_id",
     "erp_customer_id", "payment_card", "tax_id", "country", "given_name", "family_name",
+    "street_address", "city", "postal_code",
 ] %}
     select
         signal_id,

@@ -109,7 +109,8 @@ create table identity.demoted (
 );
 create table identity.links (
     from_type varchar, from_value varchar, to_type varchar, to_value varchar, rule varchar,
-    source varchar, first_seen_at timestamptz, last_seen_at timestamptz, record_count bigint
+    source varchar, first_seen_at timestamptz, last_seen_at timestamptz, record_count bigint,
+    probability double
 );
 create table identity.history (
     happened_at timestamptz, kind varchar, from_profile_id varchar, to_profile_id varchar,

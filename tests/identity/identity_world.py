@@ -33,6 +33,9 @@ _COLUMNS = {
     "country": pa.string(),
     "given_name": pa.string(),
     "family_name": pa.string(),
+    "street_address": pa.string(),
+    "city": pa.string(),
+    "postal_code": pa.string(),
     "birth_date": pa.date32(),
     "first_seen_at": pa.timestamp("us", tz="UTC"),
     "last_seen_at": pa.timestamp("us", tz="UTC"),
@@ -155,6 +158,7 @@ def resolved(
     country: str = "RO",
     shuffled: int | None = None,
     rules: Rules | None = None,
+    model: Path | None = None,
 ) -> World:
     """Resolve the signals in a warehouse of their own; `shuffled` is the seed of another order."""
     rows = list(signals)
@@ -168,5 +172,6 @@ def resolved(
         salt="a salt",
         previous=previous,
         rules=rules,
+        model=model,
     )
     return World(connection, report)

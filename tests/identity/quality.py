@@ -65,6 +65,11 @@ class Quality:
         """The share of true pairs that were joined."""
         return self.right / self.true if self.true else 1.0
 
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of both."""
+        return 2 * self.right / (self.joined + self.true) if self.joined + self.true else 1.0
+
     def __str__(self) -> str:
         return (
             f"{self.level:<14} {self.things:>9,} things  precision {self.precision:.4f}  "

@@ -12,8 +12,10 @@ from dagster_project.publishing import gates
 TABLES = {
     "normalised": "Identifier values as sources wrote them, and as they are compared. "
     "Grain: one row a value as written.",
-    "links": "Which identifiers were seen together, by which rule. Grain: one row a pair, rule and "
-    "source.",
+    "links": "Which identifiers were seen together, by which rule, or belong to registrations that "
+    "are alike, with how probable that is. Grain: one row a pair, rule and source.",
+    "review": "Registrations that may be one person's, for somebody to decide. Grain: one row a "
+    "pair.",
     "cut_links": "Identifiers seen together but not joined, as the people contradict each "
     "other. Grain: one row a pair, rule and source.",
     "redirects": "Where a former profile id leads today. Grain: one row a former id.",
@@ -54,6 +56,7 @@ def resolved_identities(
             default_country=build.default_country,
             salt=settings.identity_salt.get_secret_value(),
             previous=settings.published if settings.published.exists() else None,
+            model=settings.matching_model,
         )
         rows = {
             table: connection.execute(f"select count(*) from identity.{table}").fetchone()

@@ -8,7 +8,8 @@ with links as (
         source,
         first_seen_at,
         last_seen_at,
-        record_count
+        record_count,
+        probability
     from {{ source("identity", "links") }}
 )
 

@@ -2,7 +2,7 @@
     "anonymous_id": "anonymous_id", "user_id": "user_id", "previous_id": "previous_id",
     "device_id": "device_id", "email": "email", "phone": "phone", "loyalty_id": "loyalty_id",
     "country": "country", "given_name": "given_name", "family_name": "family_name",
-    "birth_date": "birth_date",
+    "city": "city", "postal_code": "postal_code", "birth_date": "birth_date",
 } -%}
 {%- set receipt_fields = {
     "email": "email", "phone": "phone", "loyalty_id": "loyalty_id", "payment_card": "payment_card",
@@ -11,12 +11,15 @@
 {%- set member_fields = {
     "email": "email", "phone": "phone", "loyalty_id": "loyalty_id", "tax_id": "tax_id",
     "country": "country", "given_name": "given_name", "family_name": "family_name",
+    "street_address": "street_address", "city": "city", "postal_code": "postal_code",
     "birth_date": "birth_date",
 } -%}
 {%- set customer_fields = {
     "user_id": "user_id", "email": "email", "phone": "phone", "loyalty_id": "loyalty_id",
     "erp_customer_id": "customer_id", "tax_id": "tax_id", "country": "country",
-    "given_name": "given_name", "family_name": "family_name", "birth_date": "birth_date",
+    "given_name": "given_name", "family_name": "family_name",
+    "street_address": "street_address", "city": "city", "postal_code": "postal_code",
+    "birth_date": "birth_date",
 } -%}
 {%- set document_fields = {"erp_customer_id": "customer_id"} -%}
 
@@ -77,6 +80,9 @@ merged as (
         max(country) as country,
         max(given_name) as given_name,
         max(family_name) as family_name,
+        max(street_address) as street_address,
+        max(city) as city,
+        max(postal_code) as postal_code,
         max(birth_date) as birth_date,
         min(first_seen_at) as first_seen_at,
         max(last_seen_at) as last_seen_at,

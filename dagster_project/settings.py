@@ -225,6 +225,11 @@ class Settings(BaseSettings):
         return max(self.models.glob("model-[0-9]*.json"), default=None)
 
     @property
+    def overrides(self) -> Path:
+        """Which identifiers a steward ties together or keeps apart."""
+        return self.models / "overrides.csv"
+
+    @property
     def dagster_home(self) -> Path:
         """Where Dagster keeps its runs, so that the terminal and the UI show the same ones."""
         return self.data_dir / ".dagster"

@@ -17,6 +17,7 @@ from dagster_project.identity.components import (
 )
 from dagster_project.identity.cuts import weakest_links
 from dagster_project.identity.evidence import Evidence
+from dagster_project.identity.overrides import Decisions
 from dagster_project.identity.people import (
     Tie,
     contradictions,
@@ -82,6 +83,7 @@ class Joining:
 
     connection: duckdb.DuckDBPyConnection
     evidence: Evidence
+    decisions: Decisions
     person: Integers = field(init=False)
     is_demoted: Flags = field(init=False)
     demotions: list[Demotion] = field(default_factory=list)
@@ -150,6 +152,9 @@ class Joining:
         one, other = contradictions(
             self.connection, self._described, self.person, after, tied_by=tied_by
         )
+        kept_apart, from_each = self._kept_apart()
+        meet = after[kept_apart] == after[from_each]
+        one, other = np.append(one, kept_apart[meet]), np.append(other, from_each[meet])
         if len(one):
             inside = np.isin(after[links.left], after[np.append(one, other)])
             doubtful = links.only(inside)
@@ -163,6 +168,22 @@ class Joining:
             inside[inside] = cut
             after = self.joined_by(links.only(~inside))
         self.person = after
+
+    def decide(self) -> None:
+        """Let the steward's word hold, whatever the records say; to keep apart is the stronger."""
+        left, right = self.decisions.one
+        cut = weakest_links(
+            self.person[left],
+            self.person[right],
+            np.arange(len(left)),
+            zip(*(persons.tolist() for persons in self._kept_apart()), strict=True),
+        )
+        nobody = np.zeros(len(left), dtype=np.int64)
+        self.person = self.joined_by(Links(left, right, nobody, nobody).only(~cut))
+
+    def _kept_apart(self) -> tuple[Integers, Integers]:
+        left, right = self.decisions.apart
+        return self.person[left], self.person[right]
 
 
 def distinct_pairs(one: Integers, other: Integers, base: int) -> tuple[Integers, Integers]:

@@ -19,14 +19,17 @@ from dagster_project.identity.demotion import (
 from dagster_project.identity.evidence import Evidence
 from dagster_project.identity.joining import Joining, Links
 from dagster_project.identity.matching import Pairs
+from dagster_project.identity.overrides import Decisions
 from dagster_project.identity.rules import IdentifierRule, Rules
 
 _MILLION = 1_000_000
 
 
-def join_all(connection: duckdb.DuckDBPyConnection, rules: Rules, evidence: Evidence) -> Joining:
+def join_all(
+    connection: duckdb.DuckDBPyConnection, rules: Rules, evidence: Evidence, decisions: Decisions
+) -> Joining:
     """Join what belongs together; the result says who is who, what was demoted and what was cut."""
-    joining = Joining(connection, evidence)
+    joining = Joining(connection, evidence, decisions)
     if evidence.node_count == 0:
         return joining
     demote_stand_ins(joining, rules)

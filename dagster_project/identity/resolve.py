@@ -21,8 +21,15 @@ from dagster_project.identity.history import read_previous, write_history, write
 from dagster_project.identity.ids import write_profile_ids
 from dagster_project.identity.joining import Joining
 from dagster_project.identity.links import join_alike, join_all
-from dagster_project.identity.matching import load_model, propose, train, write_records
+from dagster_project.identity.matching import (
+    SHIPPED_MODEL,
+    load_model,
+    propose,
+    train,
+    write_records,
+)
 from dagster_project.identity.normalise import normalise
+from dagster_project.identity.overrides import decide, read_overrides
 from dagster_project.identity.people import write_people
 from dagster_project.identity.rules import Rules, load_rules
 from dagster_project.identity.tables import publish_tables, write_tables
@@ -34,7 +41,7 @@ SIGNALS = "staging.stg_identity__signals"
 
 @dataclass(frozen=True, slots=True)
 class IdentityReport:
-    """What a resolution found, in counts."""
+    """What a resolution found, in counts; `model` is the file that likeness was judged by."""
 
     signals: int
     unresolved_signals: int
@@ -48,6 +55,8 @@ class IdentityReport:
     merges: int
     splits: int
     largest_profile: int
+    model: str
+    unknown_overrides: int
 
 
 def resolve(
@@ -59,21 +68,31 @@ def resolve(
     previous: Path | None,
     rules: Rules | None = None,
     model: Path | None = None,
+    overrides: Path | None = None,
 ) -> IdentityReport:
     """Rebuild schema identity from staging.stg_identity__signals, in one transaction.
 
     `previous` is the published.duckdb of the build before, for the history; `model` a saved
-    matching model, by default the one that comes with Perennial. Raises PerennialError
+    matching model, by default the one that comes with Perennial; `overrides` what a steward
+    decided, if there is such a file. Raises PerennialError
     when staging isn't there or `previous` can't be read; the tables are then as they were.
     """
     rules = rules or load_rules()
     with _scratch(connection):
         read_previous(connection, previous)
         evidence = _gather(connection, rules, default_country)
-        joining = join_all(connection, rules, evidence)
+        decisions = decide(
+            connection, read_overrides(overrides) if overrides else [], evidence.node_count
+        )
+        joining = join_all(connection, rules, evidence, decisions)
         pairs = propose(joining, rules, load_model(model))
         join_alike(joining, rules, pairs)
+        joining.decide()
         _write_joining(connection, joining)
+        left, right = decisions.one
+        is_one = joining.person[left] == joining.person[right]
+        decided = {"from_node": left[is_one], "to_node": right[is_one]}
+        write_table(connection, "_identity_decided", decided)
         write_table(
             connection,
             "_identity_alike",
@@ -89,7 +108,9 @@ def resolve(
         write_history(connection, as_of=as_of)
         write_redirects(connection)
         publish_tables(connection)
-    report = _report(connection, as_of)
+    report = _report(connection, as_of, model or SHIPPED_MODEL, decisions.unknown)
+    if decisions.unknown:
+        logger.warning("%d overrides name an identifier that no record has", decisions.unknown)
     logger.info(
         "identity: %d profiles from %d signals, %d links, %d identifiers demoted",
         report.profiles,
@@ -192,7 +213,9 @@ def _write_joining(connection: duckdb.DuckDBPyConnection, joining: Joining) -> N
     )
 
 
-def _report(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> IdentityReport:
+def _report(
+    connection: duckdb.DuckDBPyConnection, as_of: datetime, model: Path, unknown_overrides: int
+) -> IdentityReport:
     def count(query: str, *values: object) -> int:
         row = connection.execute(query, list(values)).fetchone()
         return int(row[0]) if row and row[0] is not None else 0
@@ -215,4 +238,6 @@ def _report(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> IdentityR
         merges=count(changes, as_of, "merge"),
         splits=count(changes, as_of, "split"),
         largest_profile=count("select max(identifier_count) from identity.profiles"),
+        model=model.name,
+        unknown_overrides=unknown_overrides,
     )

@@ -129,6 +129,11 @@ def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
         join _identity_nodes as one on one.node = alike.from_node
         join _identity_nodes as other on other.node = alike.to_node
         where alike.probability >= $1 and alike.is_one
+        union all
+        select decided.from_node, decided.to_node, 'steward', false, null, null, 0, null
+        from _identity_decided as decided
+        where decided.from_node in (select node from _identity_members)
+            and decided.to_node in (select node from _identity_members)
         """,
         [rules.join],
     )
@@ -140,6 +145,7 @@ def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
                 to_nodes.identifier_type as to_type, to_nodes.value as to_value,
                 case
                     when together.probability is not null then 'alike'
+                    when together.source = 'steward' then 'must_link'
                     when together.is_previous then 'alias'
                     when together.source = 'erp'
                         and from_nodes.identifier_type = 'erp_customer_id'

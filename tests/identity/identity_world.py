@@ -159,6 +159,7 @@ def resolved(
     shuffled: int | None = None,
     rules: Rules | None = None,
     model: Path | None = None,
+    overrides: Path | None = None,
 ) -> World:
     """Resolve the signals in a warehouse of their own; `shuffled` is the seed of another order."""
     rows = list(signals)
@@ -173,5 +174,6 @@ def resolved(
         previous=previous,
         rules=rules,
         model=model,
+        overrides=overrides,
     )
     return World(connection, report)

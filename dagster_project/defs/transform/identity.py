@@ -26,6 +26,8 @@ TABLES = {
     "profiles": "The people. Grain: one row a person.",
     "history": "Every merge and split since the first build. Grain: one row a change.",
 }
+# What hangs on how much the matching model finds records to be alike.
+_BY_MODEL = ("links", "review")
 
 
 @dg.multi_asset(
@@ -57,6 +59,7 @@ def resolved_identities(
             salt=settings.identity_salt.get_secret_value(),
             previous=settings.published if settings.published.exists() else None,
             model=settings.matching_model,
+            overrides=settings.overrides,
         )
         rows = {
             table: connection.execute(f"select count(*) from identity.{table}").fetchone()
@@ -66,7 +69,10 @@ def resolved_identities(
     for table, count in rows.items():
         yield dg.MaterializeResult(
             asset_key=["identity", table],
-            metadata={"dagster/row_count": count[0] if count else 0},
+            metadata={
+                "dagster/row_count": count[0] if count else 0,
+                **({"matching model": report.model} if table in _BY_MODEL else {}),
+            },
         )
 
 

@@ -7,6 +7,7 @@ two persons apart.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import duckdb
@@ -206,7 +207,8 @@ def contradictions(
     `before` and `after` label every node; `described` are the nodes that can contradict. What ties
     one registration to another is a person's own word (a card number in an account): there a
     contradiction takes more than a nickname. Records that are merely alike are so in a family too:
-    there a given name of its own is enough, unless birth date or tax number is the same.
+    there a given name of its own is enough, unless birth date or tax number is the same; father and
+    son may share even that, but neither of those.
     """
     moved = before[described] != after[described]
     grown = np.zeros(len(before), dtype=np.bool_)
@@ -220,18 +222,21 @@ def contradictions(
         {"node": node, "before": before[node], "after": after[node]},
     )
     refused = _CONTRADICTIONS[tied_by]("one", "other")
-    # A third record may have what one of them lacks: the given name of one, the other's birth date.
-    vouched = (
-        f"""and not exists (
-            select * from said as third
-            where third."after" = one."after" and (
-                {_given_resembles("third", "one")} and {_born_together("third", "other")}
-                or {_given_resembles("third", "other")} and {_born_together("third", "one")}
-            )
-        )"""
-        if tied_by == "likeness"
-        else ""
-    )
+    if tied_by == "likeness":
+        # A third record may have what one lacks: the given name or tax number of this, that one's
+        # birth date.
+        def vouched(same: Callable[[str, str], str]) -> str:
+            born = partial(_born_together, "third")
+            return f"""exists (
+                select * from said as third
+                where third."after" = one."after" and (
+                    ({born("other")} and {same("third", "one")})
+                    or ({born("one")} and {same("third", "other")})
+                ))"""
+
+        apart = f"{_born_apart('one', 'other')} and {_taxed_apart('one', 'other')}"
+        refused = f"""({refused} and not {vouched(_given_resembles)}
+            or {apart} and not {vouched(_taxed_together)})"""
     pairs = integers(
         connection,
         f"""
@@ -249,7 +254,7 @@ def contradictions(
                 and (one.given_name, one.family_name, one.birth_date, one.tax_id)
                     is distinct from
                     (other.given_name, other.family_name, other.birth_date, other.tax_id)
-            where {refused} {vouched}
+            where {refused}
         ),
         pairs as (
             select one, unnest(others) as other
@@ -328,9 +333,8 @@ def _relatives(a: str, b: str) -> str:
     They are one person's with the same given name; else only with a birth date or a tax number in
     common.
     """
-    taxed_together = f"coalesce({a}.tax_id = {b}.tax_id, false)"
     named_alike = f"coalesce({_given_resembles(a, b)}, true)"
-    return f"(not {named_alike} and not {_born_together(a, b)} and not {taxed_together})"
+    return f"(not {named_alike} and not {_born_together(a, b)} and not {_taxed_together(a, b)})"
 
 
 def _given_resembles(a: str, b: str) -> str:
@@ -356,6 +360,10 @@ def _resembles(a: str, column: str, b: str, other_column: str) -> str:
         f" or ({shorter} >= {_LONG_NAME} and not ({ending_apart})"
         f" and jaro_winkler_similarity({one}, {other}) >= {_ALIKE}))"
     )
+
+
+def _taxed_together(a: str, b: str) -> str:
+    return f"coalesce({a}.tax_id = {b}.tax_id, false)"
 
 
 def _born_together(a: str, b: str) -> str:

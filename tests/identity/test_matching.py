@@ -52,6 +52,10 @@ RELATIVES = {
     "a short name in a long one": (named("Ben", "Savage"), named("Brenda", "Savage")),
     "brother and sister": (named("Gabriel", "Popescu"), named("Gabriela", "Popescu")),
     "a couple": (named("Maria", "Popescu"), named("Marin", "Popescu")),
+    "father and son of one name": (
+        {**named("Ion", "Popescu", "1960-07-01"), "tax_id": "1600701080014"},
+        {**named("Ion", "Popescu", "1988-02-11"), "tax_id": "1880211080027"},
+    ),
     "father and son": (named("Ion", "Popescu", "1960-07-01"), named("Ioan", "Pop", "1988-02-11")),
 }
 

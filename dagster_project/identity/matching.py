@@ -28,12 +28,15 @@ from dagster_project.identity.demotion import CONTRADICTION
 from dagster_project.identity.joining import Joining
 from dagster_project.identity.people import folded
 from dagster_project.identity.rules import Rules
+from sources.loader.store import commit, make_folder, temporary
 
 if TYPE_CHECKING:
     from splink import Linker, SettingsCreator
     from splink.internals.blocking_rule_creator import BlockingRuleCreator
 
 logger = logging.getLogger(__name__)
+
+Weights = NDArray[np.float64]
 
 SHIPPED_MODEL = Path(__file__).with_name("model.json")
 
@@ -74,7 +77,6 @@ _ITERATIONS = 60
 _MISTAKEN = 0.02
 _RAREST = 1e-6
 _AS_BEFORE = "The model in use stays as it is."
-Weights = NDArray[np.float64]
 # Expectation maximisation looks at pairs that agree in this, and learns what the rest weighs.
 _TRAINED_WITHIN = (("birth_date",), ("given_name", "family_name"), ("postal_code", "city"))
 
@@ -347,13 +349,12 @@ def _u(comparison: dict[str, Any]) -> Weights:
 
 def _completed(model: dict[str, Any]) -> dict[str, Any]:
     """The model, with the shipped one's weights where a kind of agreement never occurred."""
-    shipped = load_model()["comparisons"] if SHIPPED_MODEL.exists() else model["comparisons"]
+    shipped = load_model(SHIPPED_MODEL)["comparisons"]
     for comparison, known in zip(model["comparisons"], shipped, strict=True):
         for level, other in zip(_levels(comparison), _levels(known), strict=True):
             if np.isnan(level.get("m_probability", np.nan)):
-                is_known = SHIPPED_MODEL.exists()
-                level["m_probability"] = other["m_probability"] if is_known else _RAREST
-                level["u_probability"] = other["u_probability"] if is_known else _RAREST
+                level["m_probability"] = other["m_probability"]
+                level["u_probability"] = other["u_probability"]
             level["u_probability"] = max(level.get("u_probability") or 0, _RAREST)
     return model
 
@@ -447,12 +448,12 @@ def _linker(
 
 def save_model(folder: Path, model: dict[str, Any]) -> Path:
     """Save a model under the next number, and give its file; those before stay."""
+    make_folder(folder)
     numbers = [int(path.stem.split("-")[1]) for path in folder.glob("model-[0-9]*.json")]
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"model-{max(numbers, default=0) + 1:04}.json"
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(model, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    with temporary(path) as unfinished:
+        unfinished.write_text(json.dumps(model, indent=1) + "\n", encoding="utf-8")
+        commit(unfinished, path)
     return path
 
 
@@ -469,9 +470,8 @@ def weights(model: dict[str, Any]) -> list[tuple[str, str, float]]:
     ]
 
 
-def load_model(path: Path | None = None) -> dict[str, Any]:
-    """A saved model; the one that comes with Perennial where `path` is None."""
-    path = path or SHIPPED_MODEL
+def load_model(path: Path) -> dict[str, Any]:
+    """A saved model."""
     try:
         model = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(model, dict) or "comparisons" not in model:

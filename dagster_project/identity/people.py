@@ -222,21 +222,6 @@ def contradictions(
         {"node": node, "before": before[node], "after": after[node]},
     )
     refused = _CONTRADICTIONS[tied_by]("one", "other")
-    if tied_by == "likeness":
-        # A third record may have what one lacks: the given name or tax number of this, that one's
-        # birth date.
-        def vouched(same: Callable[[str, str], str]) -> str:
-            born = partial(_born_together, "third")
-            return f"""exists (
-                select * from said as third
-                where third."after" = one."after" and (
-                    ({born("other")} and {same("third", "one")})
-                    or ({born("one")} and {same("third", "other")})
-                ))"""
-
-        apart = f"{_born_apart('one', 'other')} and {_taxed_apart('one', 'other')}"
-        refused = f"""({refused} and not {vouched(_given_resembles)}
-            or {apart} and not {vouched(_taxed_together)})"""
     pairs = integers(
         connection,
         f"""
@@ -328,13 +313,28 @@ def _contradicts_firmly(a: str, b: str) -> str:
 
 
 def _relatives(a: str, b: str) -> str:
-    """Whether records that are alike may be of two people who live together.
+    """Whether records that are alike may be of two people who live together, by all that is `said`.
 
     They are one person's with the same given name; else only with a birth date or a tax number in
-    common.
+    common. With another birth date and tax number they are two people's, whatever the name.
     """
-    named_alike = f"coalesce({_given_resembles(a, b)}, true)"
-    return f"(not {named_alike} and not {_born_together(a, b)} and not {_taxed_together(a, b)})"
+    named_apart = f"not coalesce({_given_resembles(a, b)}, true)"
+    apart = f"{_born_apart(a, b)} and {_taxed_apart(a, b)}"
+    return f"""(
+        {named_apart} and not {_born_together(a, b)} and not {_taxed_together(a, b)}
+            and not {_vouched(a, b, _given_resembles)}
+        or {apart} and not {_vouched(a, b, _taxed_together)}
+    )"""
+
+
+def _vouched(a: str, b: str, same: Callable[[str, str], str]) -> str:
+    """Whether a third record has what one lacks: the birth date of this, the `same` as that."""
+    born = partial(_born_together, "third")
+    return f"""exists (
+        select * from said as third
+        where third."after" = {a}."after" and (
+            ({born(b)} and {same("third", a)}) or ({born(a)} and {same("third", b)})
+        ))"""
 
 
 def _given_resembles(a: str, b: str) -> str:

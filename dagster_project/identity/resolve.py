@@ -23,6 +23,7 @@ from dagster_project.identity.joining import Joining
 from dagster_project.identity.links import join_alike, join_all
 from dagster_project.identity.matching import (
     SHIPPED_MODEL,
+    Pairs,
     load_model,
     propose,
     train,
@@ -74,10 +75,10 @@ def resolve(
 
     `previous` is the published.duckdb of the build before, for the history; `model` a saved
     matching model, by default the one that comes with Perennial; `overrides` what a steward
-    decided, if there is such a file. Raises PerennialError
-    when staging isn't there or `previous` can't be read; the tables are then as they were.
+    decided, if there is such a file. Raises PerennialError when staging isn't there or one of the
+    files can't be read; the tables are then as they were.
     """
-    rules = rules or load_rules()
+    rules, model = rules or load_rules(), model or SHIPPED_MODEL
     with _scratch(connection):
         read_previous(connection, previous)
         evidence = _gather(connection, rules, default_country)
@@ -88,27 +89,13 @@ def resolve(
         pairs = propose(joining, rules, load_model(model))
         join_alike(joining, rules, pairs)
         joining.decide()
-        _write_joining(connection, joining)
-        left, right = decisions.one
-        is_one = joining.person[left] == joining.person[right]
-        decided = {"from_node": left[is_one], "to_node": right[is_one]}
-        write_table(connection, "_identity_decided", decided)
-        write_table(
-            connection,
-            "_identity_alike",
-            {
-                "from_node": pairs.left,
-                "to_node": pairs.right,
-                "probability": pairs.probability,
-                "is_one": joining.person[pairs.left] == joining.person[pairs.right],
-            },
-        )
+        _write_joining(connection, joining, pairs)
         write_profile_ids(connection, joining, salt=salt)
         write_tables(connection, rules)
         write_history(connection, as_of=as_of)
         write_redirects(connection)
         publish_tables(connection)
-    report = _report(connection, as_of, model or SHIPPED_MODEL, decisions.unknown)
+    report = _report(connection, as_of, model, decisions.unknown)
     if decisions.unknown:
         logger.warning("%d overrides name an identifier that no record has", decisions.unknown)
     logger.info(
@@ -176,8 +163,8 @@ def _number_signals(connection: duckdb.DuckDBPyConnection) -> None:
         ) from error
 
 
-def _write_joining(connection: duckdb.DuckDBPyConnection, joining: Joining) -> None:
-    """What the joining decided, as tables: holders of signals, demoted nodes, cut links."""
+def _write_joining(connection: duckdb.DuckDBPyConnection, joining: Joining, pairs: Pairs) -> None:
+    """What the joining decided, as tables: holders, demoted nodes, links that were cut or found."""
     holder = joining.holders(int(joining.evidence.node_strength.max(initial=0)))
     held = np.flatnonzero(holder >= 0)
     write_table(connection, "_identity_holders", {"signal_no": held, "node": holder[held]})
@@ -209,6 +196,20 @@ def _write_joining(connection: duckdb.DuckDBPyConnection, joining: Joining) -> N
         {
             "from_node": np.concatenate(empty + [links.left for links in joining.cut_links]),
             "to_node": np.concatenate(empty + [links.right for links in joining.cut_links]),
+        },
+    )
+    left, right = joining.decisions.one
+    is_one = joining.person[left] == joining.person[right]
+    decided = {"from_node": left[is_one], "to_node": right[is_one]}
+    write_table(connection, "_identity_decided", decided)
+    write_table(
+        connection,
+        "_identity_alike",
+        {
+            "from_node": pairs.left,
+            "to_node": pairs.right,
+            "probability": pairs.probability,
+            "is_one": joining.person[pairs.left] == joining.person[pairs.right],
         },
     )
 

@@ -94,12 +94,14 @@ class Copying:
         return self._by_line(reading, columns=len(header.names))
 
     def _json(self) -> tuple[int, int]:
-        early = self.surveyed if isinstance(self.surveyed, Survey) else None
-        if early and self._json_in_one(early):
-            return early.rows, 0
-        found = survey(self.source, whole=self.whole) if not early or early.sampled else early
-        if found is not early and self._json_in_one(found):
+        surveyed = self.surveyed
+        found = surveyed if isinstance(surveyed, Survey) else survey(self.source, whole=self.whole)
+        if self._json_in_one(found):
             return found.rows, 0
+        if found.sampled:  # what came after the first lines is something else
+            found = survey(self.source, whole=self.whole)
+            if self._json_in_one(found):
+                return found.rows, 0
         return self._by_line(json_lines(self._table, found))
 
     def _json_in_one(self, found: Survey) -> bool:

@@ -91,7 +91,8 @@ def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     """_identity_link_nodes is the same with nodes, for the reasons in the history.
 
     A rule says what put the two into one record: an alias event, the account or the card that the
-    ERP notes with its customer, or else merely that they came together. Two registrations whose
+    ERP notes with its customer, the web order that its customer placed, or else merely that they
+    came together. Two registrations whose
     records are alike have the `probability` that they are one person's.
     """
     connection.execute(
@@ -153,6 +154,9 @@ def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
                     when together.source = 'erp'
                         and from_nodes.identifier_type = 'erp_customer_id'
                         and to_nodes.identifier_type = 'loyalty_id' then 'loyalty_id'
+                    when together.source = 'erp'
+                        and to_nodes.identifier_type in ('anonymous_id', 'device_id')
+                        then 'web_order_id'
                     else 'same_record'
                 end as rule,
                 together.source, together.first_seen_at, together.last_seen_at,

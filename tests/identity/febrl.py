@@ -12,13 +12,15 @@ the contracts would refuse its row.
 import csv
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
 from identity_world import Signal, World, customer, member, resolved, warehouse
-from quality import Quality
+from quality import Quality, measure
 
 from dagster_project.identity import learn, save_model
 
@@ -67,22 +69,15 @@ def _date(text: str | None) -> date | None:
 
 def measured(world: World) -> Quality:
     """In pairs of records."""
-    persons = {name: name.split("-")[1] for name in world.people}
-    profiles = {name: profile or name for name, profile in world.people.items()}
-    return Quality(
-        "records",
-        len(persons),
-        _pairs(zip(persons.values(), profiles.values(), strict=True)),
-        _pairs(profiles.values()),
-        _pairs(persons.values()),
+    things = pa.table(
+        {
+            "person_id": [name.split("-")[1] for name in world.people],
+            "profile_id": [profile or name for name, profile in world.people.items()],
+        }
     )
-
-
-def _pairs(keys: Iterable[object]) -> int:
-    counts: dict[object, int] = {}
-    for key in keys:
-        counts[key] = counts.get(key, 0) + 1
-    return sum(count * (count - 1) // 2 for count in counts.values())
+    with duckdb.connect() as connection:
+        connection.register("things", things)
+        return measure(connection, "records", "from things")
 
 
 def learnt(found: list[Signal], folder: Path) -> Path:

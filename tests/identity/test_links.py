@@ -45,6 +45,20 @@ def test_the_erp_customer_the_card_it_notes_and_the_account_it_notes_are_one_per
     assert rules == [("loyalty_id", "loyalty_id"), ("user_id", "web_user_id")]
 
 
+def test_an_order_joins_the_browser_that_placed_it_to_the_customer_of_the_erp() -> None:
+    world = resolved(
+        [
+            customer("erp", "C1"),
+            signal("placed", "erp", erp_customer_id="C1", anonymous_id="browser"),
+            signal("visit", "web", anonymous_id="browser"),
+        ]
+    )
+    assert world.same("erp", "placed", "visit")
+    assert world.rows("select to_type, rule from identity.links") == [
+        ("anonymous_id", "web_order_id")
+    ]
+
+
 def test_an_alias_joins_the_browser_to_the_account_and_the_old_account_to_the_new() -> None:
     world = resolved(
         [

@@ -22,6 +22,9 @@
     "birth_date": "birth_date",
 } -%}
 {%- set document_fields = {"erp_customer_id": "customer_id"} -%}
+{%- set placed_fields = {
+    "erp_customer_id": "customer_id", "anonymous_id": "anonymous_id", "device_id": "device_id",
+} -%}
 
 with members as (
     select
@@ -37,6 +40,38 @@ customers as (
         coalesce(created_at, {{ known("updated_at") }}) as first_written_at,
         coalesce({{ known("updated_at") }}, created_at) as last_written_at
     from {{ ref("stg_erp__customers") }}
+),
+
+order_events as (
+    select
+        order_id,
+        anonymous_id,
+        device_id
+    from {{ ref("stg_web__events") }}
+    where event_name = 'Order Completed'
+    union all
+    select
+        order_id,
+        anonymous_id,
+        device_id
+    from {{ ref("stg_app__events") }}
+    where event_name = 'Order Completed'
+),
+
+-- A guest's browser or device, by the order that the ERP keeps under a customer.
+placed_orders as (
+    select
+        orders.customer_id,
+        order_events.anonymous_id,
+        order_events.device_id,
+        orders.ordered_at,
+        {{ signal_id(
+            "'erp'", anonymous_id="order_events.anonymous_id",
+            device_id="order_events.device_id", erp_customer_id="orders.customer_id"
+        ) | indent(8) }} as signal_id
+    from {{ ref("stg_erp__orders") }} as orders
+    inner join order_events on orders.web_order_id = order_events.order_id
+    where coalesce(order_events.anonymous_id, order_events.device_id) is not null
 ),
 
 signals as (
@@ -57,6 +92,8 @@ signals as (
     ) }}
     union all
     {{- signals_of(ref("stg_erp__orders"), "erp", "erp_orders", "ordered_at", document_fields) }}
+    union all
+    {{- signals_of("placed_orders", "erp", "erp_orders", "ordered_at", placed_fields) }}
     union all
     {{- signals_of(ref("stg_erp__tickets"), "erp", "erp_tickets", "opened_at", document_fields) }}
 ),

@@ -33,10 +33,11 @@ class Evidence:
 
 
 def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str) -> Evidence:
-    """Make _identity_nodes and _identity_mentions of the normalised values, and the arrays.
+    """Make temp tables of the normalised values and their records, and the arrays.
 
     _identity_nodes: node, identifier_type, strength, value, first_seen_at, last_seen_at,
     record_count. _identity_mentions: signal_no, node, is_previous; one row a signal and node.
+    _identity_seen: node, source, first_seen_at, last_seen_at, record_count.
     """
     connection.execute(
         """
@@ -60,6 +61,18 @@ def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str)
         group by mentioned.signal_no, usable.node
         """
     )
+    connection.execute(
+        f"""
+        create or replace temp table _identity_seen as
+        select mentions.node, signals.source,
+            min(signals.first_seen_at) as first_seen_at,
+            max(signals.last_seen_at) as last_seen_at,
+            sum(signals.record_count)::bigint as record_count
+        from _identity_mentions as mentions
+        join {signals} as signals using (signal_no)
+        group by mentions.node, signals.source
+        """
+    )
     types = ", ".join(f"({rule.strength}, '{rule.name}')" for rule in rules.identifiers)
     connection.execute(
         f"""
@@ -68,13 +81,10 @@ def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str)
             select distinct node, strength, value from _identity_value_nodes
         ),
         seen as (
-            select mentions.node,
-                min(signals.first_seen_at) as first_seen_at,
-                max(signals.last_seen_at) as last_seen_at,
-                sum(signals.record_count)::bigint as record_count
-            from _identity_mentions as mentions
-            join {signals} as signals using (signal_no)
-            group by mentions.node
+            select node, min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at,
+                sum(record_count)::bigint as record_count
+            from _identity_seen
+            group by node
         )
         select nodes.node, types.identifier_type, nodes.strength, nodes.value,
             seen.first_seen_at, seen.last_seen_at, seen.record_count
@@ -89,9 +99,14 @@ def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str)
 
 def _arrays(connection: duckdb.DuckDBPyConnection, signals: str) -> Evidence:
     nodes = integers(connection, "select strength from _identity_nodes order by node")
-    mentions = integers(connection, "select signal_no, node, is_previous from _identity_mentions")
-    strength = nodes["strength"][mentions["node"]]
-    order = np.lexsort((mentions["node"], mentions["is_previous"], strength, mentions["signal_no"]))
+    mentions = integers(
+        connection,
+        """
+        select mentions.signal_no, mentions.node, nodes.strength
+        from _identity_mentions as mentions join _identity_nodes as nodes using (node)
+        order by mentions.signal_no, nodes.strength, mentions.is_previous, mentions.node
+        """,
+    )
     counts = integers(
         connection,
         f"""
@@ -103,9 +118,9 @@ def _arrays(connection: duckdb.DuckDBPyConnection, signals: str) -> Evidence:
         signal_count=len(counts["record_count"]),
         node_count=len(nodes["strength"]),
         node_strength=nodes["strength"],
-        mention_signal=mentions["signal_no"][order],
-        mention_node=mentions["node"][order],
-        mention_strength=strength[order],
+        mention_signal=mentions["signal_no"],
+        mention_node=mentions["node"],
+        mention_strength=mentions["strength"],
         signal_record_count=counts["record_count"],
         signal_first_seen=counts["first_seen"],
     )

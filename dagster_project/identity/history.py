@@ -76,14 +76,14 @@ def read_previous(connection: duckdb.DuckDBPyConnection, previous: Path | None) 
 
 
 def write_history(connection: duckdb.DuckDBPyConnection, *, as_of: datetime) -> None:
-    """Make _identity_history: the past carried forward, and what this build changed.
+    """Write identity.history: the past carried forward, and what this build changed.
 
-    Needs _identity_members, _identity_nodes, _identity_link_nodes and _identity_demoted.
+    Needs _identity_members, _identity_nodes, _identity_link_nodes and identity.demoted.
     """
     _write_moves(connection)
     connection.execute(
         """
-        create or replace temp table _identity_history as
+        create or replace table identity.history as
         select * from _identity_past
         union
         select $1::timestamptz, kind, from_profile_id, to_profile_id,
@@ -150,7 +150,7 @@ def _write_moves(connection: duckdb.DuckDBPyConnection) -> None:
             select before.profile_id as former, string_agg(distinct demoted.identifier_type, ', '
                     order by demoted.identifier_type) as identifier_types
             from _identity_before as before
-            join _identity_demoted as demoted
+            join identity.demoted as demoted
                 on demoted.identifier_type = before.identifier_type
                 and demoted.identifier_value = before.value
             group by before.profile_id
@@ -184,18 +184,18 @@ def _write_moves(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def write_redirects(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make _identity_redirects: one row a former id: former_profile_id, profile_id, since.
+    """Write identity.redirects: one row a former id: former_profile_id, profile_id, since.
 
     profile_id is the present person; an id that is in use again leads nowhere else. An id whose
     person has left the data altogether isn't listed.
     """
     connection.execute(
         f"""
-        create or replace temp table _identity_redirects as
+        create or replace table identity.redirects as
         with recursive present as (select distinct profile_id from _identity_members),
         steps as (
             select from_profile_id, to_profile_id, happened_at
-            from _identity_history
+            from identity.history
             where kind = 'merge'
             qualify row_number() over (
                 partition by from_profile_id order by happened_at desc, to_profile_id

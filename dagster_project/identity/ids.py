@@ -39,29 +39,26 @@ def write_profile_ids(
     connection.execute(
         f"""
         create or replace temp table _identity_members as
-        with labelled as (
-            select nodes.*, labels.person, labels.is_demoted
-            from _identity_nodes as nodes join _identity_labels as labels using (node)
+        with joined as (
+            select node, person from _identity_labels where not is_demoted
         ),
         anchors as (
-            select person,
-                arg_min(
-                    {{'type': identifier_type, 'value': value}},
-                    {{'at': coalesce(first_seen_at, 'infinity'), 's': strength, 'n': node}}
-                ) as anchor
-            from labelled
-            where not is_demoted
-            group by person
+            select joined.person, arg_min(
+                joined.node,
+                {{'at': coalesce(nodes.first_seen_at, 'infinity'), 'node': joined.node}}
+            ) as node
+            from joined join _identity_nodes as nodes using (node)
+            group by joined.person
         ),
         profiles as (
-            select person, 'p_' || left(sha256(
-                $1 || chr({_SEPARATOR}) || anchor.type || chr({_SEPARATOR}) || anchor.value
+            select anchors.person, 'p_' || left(sha256(
+                $1 || chr({_SEPARATOR}) || nodes.identifier_type
+                    || chr({_SEPARATOR}) || nodes.value
             ), {_HEX_DIGITS}) as profile_id
-            from anchors
+            from anchors join _identity_nodes as nodes using (node)
         )
-        select labelled.node, profiles.profile_id
-        from labelled join profiles using (person)
-        where not labelled.is_demoted
+        select joined.node, profiles.profile_id
+        from joined join profiles using (person)
         """,
         [salt],
     )

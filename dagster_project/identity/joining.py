@@ -51,7 +51,7 @@ class Links:
     @classmethod
     def of(cls, left: Integers, right: Integers, signal: Integers, evidence: Evidence) -> "Links":
         """One link for each different pair, with the records of all its signals."""
-        order = np.lexsort((right, left))
+        order = np.argsort(left * evidence.node_count + right, kind="stable")
         left, right, signal = left[order], right[order], signal[order]
         starts = np.flatnonzero((np.diff(left, prepend=-1) > 0) | (np.diff(right, prepend=-1) != 0))
         if len(starts) == 0:

@@ -108,13 +108,23 @@ def decide(
     found = integers(
         connection,
         """
-        with spelled as (
-            select identifier_type, value as spelling, node from _identity_nodes
+        with named as (
+            select from_type as identifier_type, from_value as spelling from _identity_overrides
             union
-            select nodes.identifier_type, written.raw_value, nodes.node
-            from _identity_values as written
+            select to_type, to_value from _identity_overrides
+        ),
+        spelled as (
+            select nodes.identifier_type, named.spelling, nodes.node
+            from named
             join _identity_nodes as nodes
-                on nodes.strength = written.strength and nodes.value = written.identifier_value
+                on nodes.identifier_type = named.identifier_type and nodes.value = named.spelling
+            union
+            select nodes.identifier_type, named.spelling, nodes.node
+            from named
+            join _identity_values as written on written.raw_value = named.spelling
+            join _identity_nodes as nodes
+                on nodes.identifier_type = named.identifier_type
+                and nodes.strength = written.strength and nodes.value = written.identifier_value
         )
         select overrides.line, overrides.must::bigint as must, one.node as "left",
             other.node as "right"

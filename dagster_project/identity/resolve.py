@@ -33,7 +33,7 @@ from dagster_project.identity.normalise import normalise
 from dagster_project.identity.overrides import decide, read_overrides
 from dagster_project.identity.people import write_people
 from dagster_project.identity.rules import Rules, load_rules
-from dagster_project.identity.tables import publish_tables, write_tables
+from dagster_project.identity.tables import replaced, write_tables
 
 logger = logging.getLogger(__name__)
 
@@ -91,10 +91,10 @@ def resolve(
         joining.decide()
         _write_joining(connection, joining, pairs)
         write_profile_ids(connection, joining, salt=salt)
-        write_tables(connection, rules)
-        write_history(connection, as_of=as_of)
-        write_redirects(connection)
-        publish_tables(connection)
+        with replaced(connection):
+            write_tables(connection, rules)
+            write_history(connection, as_of=as_of)
+            write_redirects(connection)
     report = _report(connection, as_of, model, decisions.unknown)
     if decisions.unknown:
         logger.warning("%d overrides name an identifier that no record has", decisions.unknown)
@@ -149,18 +149,23 @@ def _scratch(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _number_signals(connection: duckdb.DuckDBPyConnection) -> None:
+    """_identity_signals: the signals, each with its signal_no from 0 on."""
     try:
-        connection.execute(
-            f"""
-            create or replace temp table _identity_signals as
-            select row_number() over () - 1 as signal_no, *
-            from {SIGNALS}
-            """
-        )
+        is_dense = connection.execute(
+            f"select count(*) = coalesce(max(rowid) + 1, 0) from {SIGNALS}"
+        ).fetchone()
     except duckdb.CatalogException as error:
         raise PerennialError(
             f"{SIGNALS} isn't in the warehouse: build the staging models before identity."
         ) from error
+    # As a rule nothing is copied: a table that was written at once has all its row ids.
+    kind, number = (
+        ("view", "rowid") if is_dense == (True,) else ("table", "row_number() over () - 1")
+    )
+    connection.execute(
+        f"create or replace temp {kind} _identity_signals as "
+        f"select {number} as signal_no, * from {SIGNALS}"
+    )
 
 
 def _write_joining(connection: duckdb.DuckDBPyConnection, joining: Joining, pairs: Pairs) -> None:

@@ -1,4 +1,4 @@
-"""The tables of schema identity: made aside, then put in place in one transaction.
+"""The tables of schema identity, written anew in one transaction.
 
 | table | grain |
 |---|---|
@@ -17,26 +17,29 @@ A demoted identifier proves nothing about who wrote, but a refusal that comes fr
 any of its users.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import duckdb
 
 from dagster_project.identity.rules import Rules
 
-TABLES = (
-    "normalised",
-    "identifiers",
-    "links",
-    "cut_links",
-    "review",
-    "demoted",
-    "resolved",
-    "profiles",
-    "history",
-    "redirects",
-)
+
+@contextmanager
+def replaced(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Replace schema identity as a whole: killed anywhere, it's the old one or the new one."""
+    connection.execute("begin transaction")
+    try:
+        connection.execute("create schema if not exists identity")
+        yield
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
 
 
 def write_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
-    """Make _identity_<table> for all but history and redirects."""
+    """Write all tables but history and redirects."""
     _write_resolved(connection)
     _write_links(connection, rules)
     _write_review(connection, rules)
@@ -44,7 +47,7 @@ def write_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     types = ", ".join(f"({rule.strength}, '{rule.name}')" for rule in rules.identifiers)
     connection.execute(
         f"""
-        create or replace temp table _identity_normalised as
+        create or replace table identity.normalised as
         select types.identifier_type, written.raw_value, written.country, written.identifier_value
         from _identity_values as written
         join (values {types}) as types (strength, identifier_type) using (strength)
@@ -52,7 +55,7 @@ def write_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     )
     connection.execute(
         """
-        create or replace temp table _identity_demoted as
+        create or replace table identity.demoted as
         select nodes.identifier_type, nodes.value as identifier_value, demotions.reason,
             demotions.person_count, demotions.person_limit
         from _identity_demotions as demotions join _identity_nodes as nodes using (node)
@@ -60,25 +63,10 @@ def write_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     )
 
 
-def publish_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Replace schema identity as a whole: killed anywhere, it's the old one or the new one."""
-    connection.execute("begin transaction")
-    try:
-        connection.execute("create schema if not exists identity")
-        for table in TABLES:
-            connection.execute(
-                f"create or replace table identity.{table} as select * from _identity_{table}"
-            )
-        connection.execute("commit")
-    except BaseException:
-        connection.execute("rollback")
-        raise
-
-
 def _write_resolved(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
-        create or replace temp table _identity_resolved as
+        create or replace table identity.resolved as
         select signals.signal_id, members.profile_id
         from _identity_signals as signals
         left join _identity_holders as holders using (signal_no)
@@ -141,7 +129,7 @@ def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     for table, nodes in (("links", "link_nodes"), ("cut_links", "cut_nodes")):
         connection.execute(
             f"""
-            create or replace temp table _identity_{table} as
+            create or replace table identity.{table} as
             select from_nodes.identifier_type as from_type, from_nodes.value as from_value,
                 to_nodes.identifier_type as to_type, to_nodes.value as to_value,
                 case
@@ -172,7 +160,7 @@ def _write_review(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     """Registrations that are alike and yet not joined, the likeliest first."""
     connection.execute(
         """
-        create or replace temp table _identity_review as
+        create or replace table identity.review as
         select one.identifier_type as from_type, one.value as from_value,
             other.identifier_type as to_type, other.value as to_value,
             ones.profile_id as from_profile_id, others.profile_id as to_profile_id,
@@ -195,37 +183,36 @@ def _write_identifiers(connection: duckdb.DuckDBPyConnection) -> None:
     """A demoted identifier is listed with each person whose records carry it."""
     connection.execute(
         """
-        create or replace temp table _identity_identifiers as
+        create or replace table identity.identifiers as
         with own as (
-            select mentions.node, members.profile_id, mentions.signal_no, false as is_demoted
-            from _identity_mentions as mentions
-            join _identity_members as members using (node)
+            select seen.*, seen.node as holder, false as is_demoted
+            from _identity_seen as seen
+            anti join _identity_demotions as demotions using (node)
         ),
         shared as (
-            select mentions.node, members.profile_id, mentions.signal_no, true as is_demoted
-            from _identity_mentions as mentions
-            join _identity_demotions as demotions on demotions.node = mentions.node
-            join _identity_holders as holders using (signal_no)
-            join _identity_members as members on members.node = holders.node
-        ),
-        seen as (
-            select mentions.node, mentions.profile_id, mentions.is_demoted, signals.source,
+            select mentions.node, signals.source,
                 min(signals.first_seen_at) as first_seen_at,
                 max(signals.last_seen_at) as last_seen_at,
-                sum(signals.record_count)::bigint as record_count
-            from (from own union all from shared) as mentions
+                sum(signals.record_count)::bigint as record_count,
+                min(holders.node) as holder, true as is_demoted
+            from _identity_mentions as mentions
+            semi join _identity_demotions as demotions using (node)
+            join _identity_holders as holders using (signal_no)
+            join _identity_members as members on members.node = holders.node
             join _identity_signals as signals using (signal_no)
-            group by mentions.node, mentions.profile_id, mentions.is_demoted, signals.source
+            group by mentions.node, signals.source, members.profile_id
         )
-        select seen.profile_id, nodes.identifier_type, nodes.value as identifier_value,
+        select members.profile_id, nodes.identifier_type, nodes.value as identifier_value,
             seen.source, seen.first_seen_at, seen.last_seen_at, seen.record_count,
             seen.is_demoted
-        from seen join _identity_nodes as nodes using (node)
+        from (from own union all by name from shared) as seen
+        join _identity_nodes as nodes using (node)
+        join _identity_members as members on members.node = seen.holder
         """
     )
     connection.execute(
         """
-        create or replace temp table _identity_profiles as
+        create or replace table identity.profiles as
         select members.profile_id, min(nodes.first_seen_at) as first_seen_at,
             max(nodes.last_seen_at) as last_seen_at, count(*) as identifier_count
         from _identity_members as members join _identity_nodes as nodes using (node)

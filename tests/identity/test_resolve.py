@@ -6,6 +6,7 @@ import signal as signals_of_the_system
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import duckdb
@@ -56,7 +57,8 @@ def test_a_failure_leaves_the_tables_of_the_run_before(monkeypatch: pytest.Monke
         "insert into staging.stg_identity__signals (signal_id, source, user_id, "
         "record_count) values ('t', 'web', 'U2', 1)"
     )
-    monkeypatch.setattr("dagster_project.identity.tables.TABLES", ("resolved", "missing"))
+    module = import_module("dagster_project.identity.resolve")
+    monkeypatch.setattr(module, "write_redirects", lambda c: c.execute("select * from missing"))
     with pytest.raises(duckdb.Error):
         run(connection)
     assert connection.execute("from identity.resolved").fetchall() == before

@@ -48,17 +48,23 @@ def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str)
         where identifier_value is not null
         """
     )
-    connection.execute(
-        """
-        create or replace temp table _identity_mentions as
-        select mentioned.signal_no, usable.node, bool_and(mentioned.is_previous) as is_previous
+    mentions = """
+        select mentioned.signal_no, usable.node, mentioned.is_previous
         from _identity_mentioned as mentioned
         join _identity_values as written
             on written.strength = mentioned.strength
             and written.raw_value = mentioned.raw_value
             and written.country is not distinct from mentioned.country
         join _identity_value_nodes as usable on usable.value_no = written.value_no
-        group by mentioned.signal_no, usable.node
+    """
+    connection.execute(
+        f"""
+        create or replace temp table _identity_mentions as
+        {mentions} where not mentioned.is_previous;
+        insert into _identity_mentions
+        select distinct previous.*
+        from ({mentions} where mentioned.is_previous) as previous
+        anti join _identity_mentions using (signal_no, node)
         """
     )
     connection.execute(
@@ -78,7 +84,9 @@ def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str)
         f"""
         create or replace temp table _identity_nodes as
         with nodes as (
-            select distinct node, strength, value from _identity_value_nodes
+            select node, any_value(strength) as strength, any_value(value) as value
+            from _identity_value_nodes
+            group by node
         ),
         seen as (
             select node, min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at,
@@ -93,7 +101,7 @@ def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str)
         join (values {types}) as types (strength, identifier_type) using (strength)
         """
     )
-    connection.execute("drop table _identity_value_nodes; drop table _identity_mentioned")
+    connection.execute("drop table _identity_value_nodes")
     return _arrays(connection, signals)
 
 

@@ -110,6 +110,7 @@ def write_records(connection: duckdb.DuckDBPyConnection, *, signals: str) -> Non
             from _identity_mentions as mentions
             join _identity_nodes as nodes using (node)
             where nodes.identifier_type in ('email', 'phone', 'tax_id')
+                and mentions.signal_no in (select signal_no from _identity_descriptions)
             group by mentions.signal_no
         ),
         said as (

@@ -19,15 +19,15 @@ _OUTER_SPACE = r"^[\s\pZ]+|[\s\pZ]+$"
 _CONTROL = r"[\x00-\x1f\x7f]"
 
 _SPELLING = {
-    "id": "nfc_normalize(raw_value)",
-    "tax_id": "regexp_replace(upper(raw_value), '[^0-9A-Z]', '', 'g')",
+    "id": "nfc_normalize(value)",
+    "tax_id": "regexp_replace(upper(value), '[^0-9A-Z]', '', 'g')",
 }
 
 
 def normalise(
     connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str, default_country: str
 ) -> None:
-    """From `signals` make the temp tables _identity_mentioned and _identity_values.
+    """From `signals` make the temp view _identity_mentioned and the temp table _identity_values.
 
     _identity_mentioned: one row an identifier of a signal: signal_no, strength (of its type),
     raw_value, country (of phones), is_previous. _identity_values: one row a distinct strength,
@@ -43,10 +43,13 @@ def normalise(
         trimmed as (
             select *, regexp_replace(raw_value, '{_OUTER_SPACE}', '', 'g') as value from different
         )
-        select *, row_number() over () as value_no,
-            value <> '' and length(value) <= {LONGEST_IDENTIFIER}
-                and not regexp_matches(value, '{_CONTROL}')
-                and not regexp_full_match(lower(value), $1) as is_possible
+        select row_number() over () as value_no, strength, raw_value, country,
+            case
+                when value <> '' and length(value) <= {LONGEST_IDENTIFIER}
+                    and not regexp_matches(value, '{_CONTROL}')
+                    and not regexp_full_match(lower(value), $1)
+                then value
+            end as value
         from trimmed
         """,
         [one_of(rules.blocked)],
@@ -54,16 +57,31 @@ def normalise(
     connection.execute(
         "create or replace temp table _identity_spelled (value_no bigint, spelling varchar)"
     )
-    written = connection.execute("select distinct strength from _identity_written").fetchall()
     for rule in rules.identifiers:
-        if (rule.strength,) in written:
+        if rule.normalise not in _SPELLING:
             _spell(connection, rule, rules, default_country)
+    spelling = " ".join(
+        f"when {rule.strength} then {_SPELLING[rule.normalise]}"
+        for rule in rules.identifiers
+        if rule.normalise in _SPELLING
+    )
+    blocked = " ".join(
+        f"when {rule.strength} then regexp_full_match(lower(spelling), ${rule.name})"
+        for rule in rules.identifiers
+    )
     connection.execute(
-        """
+        f"""
         create or replace temp table _identity_values as
-        select value_no, strength, raw_value, country, spelling as identifier_value
-        from _identity_written left join _identity_spelled using (value_no)
-        """
+        with spelled as (
+            select value_no, strength, raw_value, country,
+                nullif(coalesce(spelling, case strength {spelling} end), '') as spelling
+            from _identity_written left join _identity_spelled using (value_no)
+        )
+        select value_no, strength, raw_value, country,
+            case when not case strength {blocked} end then spelling end as identifier_value
+        from spelled
+        """,
+        {rule.name: one_of(_blocked(rule, rules)) for rule in rules.identifiers},
     )
     for table in ("_identity_written", "_identity_spelled", "_identity_spelling"):
         connection.execute(f"drop table if exists {table}")
@@ -74,6 +92,14 @@ def _write_mentions(connection: duckdb.DuckDBPyConnection, rules: Rules, signals
 
     One seen as both is taken as the anonymous id, which ties less.
     """
+    connection.execute(
+        f"""
+        create or replace temp table _identity_accounts as
+        select previous_id as value from {signals} where previous_id is not null
+        intersect select user_id from {signals}
+        except select anonymous_id from {signals}
+        """
+    )
     strength = {rule.name: rule.strength for rule in rules.identifiers}
     parts = [
         f"""
@@ -86,21 +112,23 @@ def _write_mentions(connection: duckdb.DuckDBPyConnection, rules: Rules, signals
     ]
     connection.execute(
         f"""
-        create or replace temp table _identity_mentioned as
-        with accounts as (
-            select user_id as value from {signals} where user_id is not null
-            except
-            select anonymous_id from {signals}
-        )
+        create or replace temp view _identity_mentioned as
         {" union all ".join(parts)}
         union all
         select signal_no,
-            case when previous_id in (select value from accounts)
+            case when previous_id in (select value from _identity_accounts)
                 then {strength["user_id"]} else {strength["anonymous_id"]} end,
             previous_id, null, true
         from {signals} where previous_id is not null
         """
     )
+
+
+def _blocked(rule: IdentifierRule, rules: Rules) -> tuple[str, ...]:
+    """Patterns of what is no identifier of this type."""
+    is_email = rule.normalise == "email"
+    own = (f".*@{re.escape(domain)}" for domain in rules.own_domains if is_email)
+    return (*rules.blocked, *rule.blocked, *own)
 
 
 def _spell(
@@ -109,34 +137,27 @@ def _spell(
     rules: Rules,
     default_country: str,
 ) -> None:
-    """Add the spellings of one identifier type to _identity_spelled, but no blocked ones."""
+    """Add the spellings of e-mails or phones to _identity_spelled, but no impossible ones."""
     connection.execute(
         f"""
         create or replace temp view _identity_possible as
         select distinct value as raw_value, country from _identity_written
-        where strength = {rule.strength} and is_possible
+        where strength = {rule.strength} and value is not null
         """
     )
-    blocked = (*rules.blocked, *rule.blocked)
     if rule.normalise == "email":
-        blocked += tuple(f".*@{re.escape(domain)}" for domain in rules.own_domains)
         normalise_emails(
             connection,
             values="_identity_possible",
             providers=rules.email_providers,
             into="_identity_spelling",
         )
-    elif rule.normalise == "phone":
+    else:
         normalise_phones(
             connection,
             values="_identity_possible",
             default_country=default_country,
             into="_identity_spelling",
-        )
-    else:
-        connection.execute(
-            f"create or replace temp table _identity_spelling as "
-            f"select raw_value, {_SPELLING[rule.normalise]} as spelling from _identity_possible"
         )
     same_country = "and written.country is not distinct from spelled.country"
     connection.execute(
@@ -147,10 +168,7 @@ def _spell(
         join _identity_spelling as spelled
             on written.value = spelled.raw_value
             {same_country if rule.normalise == "phone" else ""}
-        where written.strength = {rule.strength} and written.is_possible
-            and spelled.spelling <> ''
-            and not regexp_full_match(lower(spelled.spelling), $1)
-        """,
-        [one_of(blocked)],
+        where written.strength = {rule.strength}
+        """
     )
     connection.execute("drop view _identity_possible")

@@ -56,6 +56,7 @@ def write_people(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals
                 case source when 'erp' then 'erp_customer_id' when 'pos' then 'loyalty_id'
                     else 'user_id' end as subject_type
             from {signals}
+            where coalesce(given_name, tax_id) is not null or birth_date is not null
         ),
         tax_ids as (
             select mention.signal_no, identifier.value as tax_id

@@ -152,8 +152,9 @@ class ErasedPeople:
             """,
             {"salt": self.salt, "hashes": list(self.hashes)},
         )
-        for table in ("_erasable", "_identity_mentioned", "_identity_values"):
-            connection.execute(f"drop table if exists {table}")
+        connection.execute("drop view _identity_mentioned")
+        for table in ("_erasable", "_identity_accounts", "_identity_values"):
+            connection.execute(f"drop table {table}")
 
 
 def read_erased(ledger: Path, *, salt: str, default_country: str) -> ErasedPeople | None:

@@ -128,6 +128,13 @@ def run(
             help="Load the table anew from landing, by today's rules; may be given again.",
         ),
     ] = None,
+    accept_identity: Annotated[
+        bool,
+        typer.Option(
+            "--accept-identity",
+            help="Publish although identity's measures lie beyond their limits.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Landing to published, once. Ends non-zero, with nothing published, when a gate closed.
@@ -138,7 +145,12 @@ def run(
     """
     chosen = settings.load()
     result = _build(
-        chosen, _utc(as_of), full_refresh=full_refresh, reprocess=reprocess or [], quiet=as_json
+        chosen,
+        _utc(as_of),
+        full_refresh=full_refresh,
+        reprocess=reprocess or [],
+        accept_identity=accept_identity,
+        quiet=as_json,
     )
     if as_json:
         console.document(views.run_document(chosen, result))
@@ -319,6 +331,7 @@ def _build(
     *,
     full_refresh: bool = False,
     reprocess: Sequence[str] = (),
+    accept_identity: bool = False,
     quiet: bool = False,
 ) -> "RunResult":
     anew = [find_table(name).full_name for name in reprocess]
@@ -335,6 +348,8 @@ def _build(
     if full_refresh:
         chosen.warehouse.unlink(missing_ok=True)
     config: dict[str, Any] = {f"raw__{name}": {"config": {"reprocess": True}} for name in anew}
+    if accept_identity:
+        config["identity"] = {"config": {"accept_measures": True}}
     if as_of:
         config["meta__build"] = {"config": {"as_of": as_of.isoformat()}}
     with console.Progress(quiet=quiet).shown() as progress:

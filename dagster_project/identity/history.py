@@ -33,13 +33,22 @@ _IDENTIFIERS = """
 _HISTORY = (
     "select happened_at, kind, from_profile_id, to_profile_id, reason from marts.identity_history"
 )
+_MEASURES = "select measure, value from meta.identity_measures"
+_PREVIOUS = {
+    "_identity_before": _IDENTIFIERS,
+    "_identity_past": _HISTORY,
+    "_identity_measured_before": _MEASURES,
+}
 _LONGEST_WAY = 1000  # merges that one id can have behind it
 
 
 def read_previous(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> None:
-    """Make _identity_before (profile_id, identifier_type, value) and _identity_past (history rows).
+    """Make what is told from the previous build.
 
-    Both are empty where there is no previous build, or one that doesn't know persons yet.
+    _identity_before: profile_id, identifier_type, value; _identity_past: the history's rows;
+    _identity_measured_before: measure, value.
+
+    All are empty where there is no previous build, or one that doesn't know persons yet.
     """
     connection.execute(
         """
@@ -49,7 +58,8 @@ def read_previous(connection: duckdb.DuckDBPyConnection, previous: Path | None) 
         create or replace temp table _identity_past (
             happened_at timestamptz, kind varchar, from_profile_id varchar,
             to_profile_id varchar, reason varchar
-        )
+        );
+        create or replace temp table _identity_measured_before (measure varchar, value double)
         """
     )
     if previous is None or not previous.exists():
@@ -62,7 +72,7 @@ def read_previous(connection: duckdb.DuckDBPyConnection, previous: Path | None) 
             "delete it to begin the history anew."
         ) from error
     try:
-        for table, query in (("_identity_before", _IDENTIFIERS), ("_identity_past", _HISTORY)):
+        for table, query in _PREVIOUS.items():
             try:
                 rows = read(published, query)
             except duckdb.CatalogException:
@@ -99,7 +109,6 @@ def write_history(connection: duckdb.DuckDBPyConnection, *, as_of: datetime) -> 
         """,
         [as_of],
     )
-    connection.execute("drop table _identity_moves; drop table _identity_before")
 
 
 def _write_moves(connection: duckdb.DuckDBPyConnection) -> None:

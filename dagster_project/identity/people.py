@@ -253,6 +253,35 @@ def contradictions(
     return pairs["one"], pairs["other"]
 
 
+def pairs_within(connection: duckdb.DuckDBPyConnection, person: Integers) -> tuple[int, int]:
+    """Pairs of described registrations in one person, and how many of them contradict each other.
+
+    `person` labels every node, -1 where it has none. Of several descriptions of a registration, one
+    that agrees is enough.
+    """
+    node = described_nodes(connection)
+    node = node[person[node] >= 0]
+    write_table(connection, "_identity_described", {"node": node, "person": person[node]})
+    found = integers(
+        connection,
+        f"""
+        with said as (
+            select person, people.*
+            from _identity_described join _identity_people as people using (node)
+        ),
+        pairs as (
+            select bool_and({_contradicts("one", "other")}) as is_apart
+            from said as one
+            join said as other on one.person = other.person and one.node < other.node
+            group by one.node, other.node
+        )
+        select count(*) as pairs, count(*) filter (is_apart) as apart from pairs
+        """,
+    )
+    connection.execute("drop table _identity_described")
+    return int(found["pairs"][0]), int(found["apart"][0])
+
+
 def _similar(one: str, other: str) -> str:
     """Null if either is unknown."""
     return (

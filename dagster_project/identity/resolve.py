@@ -29,6 +29,7 @@ from dagster_project.identity.matching import (
     train,
     write_records,
 )
+from dagster_project.identity.measures import write_measures
 from dagster_project.identity.normalise import normalise
 from dagster_project.identity.overrides import decide, read_overrides
 from dagster_project.identity.people import write_people
@@ -70,13 +71,15 @@ def resolve(
     rules: Rules | None = None,
     model: Path | None = None,
     overrides: Path | None = None,
+    accept: bool = False,
 ) -> IdentityReport:
     """Rebuild schema identity from staging.stg_identity__signals, in one transaction.
 
     `previous` is the published.duckdb of the build before, for the history; `model` a saved
     matching model, by default the one that comes with Perennial; `overrides` what a steward
-    decided, if there is such a file. Raises PerennialError when staging isn't there or one of the
-    files can't be read; the tables are then as they were.
+    decided, if there is such a file; `accept`, that measures may lie beyond their limits. Raises
+    PerennialError when staging isn't there or one of the files can't be read; the tables are then
+    as they were.
     """
     rules, model = rules or load_rules(), model or SHIPPED_MODEL
     with _scratch(connection):
@@ -95,6 +98,7 @@ def resolve(
             write_tables(connection, rules)
             write_history(connection, as_of=as_of)
             write_redirects(connection)
+            write_measures(connection, joining, rules, pairs, accept=accept)
     report = _report(connection, as_of, model, decisions.unknown)
     if decisions.unknown:
         logger.warning("%d overrides name an identifier that no record has", decisions.unknown)
@@ -202,6 +206,11 @@ def _write_joining(connection: duckdb.DuckDBPyConnection, joining: Joining, pair
             "from_node": np.concatenate(empty + [links.left for links in joining.cut_links]),
             "to_node": np.concatenate(empty + [links.right for links in joining.cut_links]),
         },
+    )
+    write_table(
+        connection,
+        "_identity_steered",
+        {"node": np.unique(np.concatenate([*joining.decisions.one, *joining.decisions.apart]))},
     )
     left, right = joining.decisions.one
     is_one = joining.person[left] == joining.person[right]

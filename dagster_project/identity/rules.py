@@ -30,6 +30,13 @@ IDENTIFIER_TYPES = (
     "tax_id",
 )
 NORMALISATIONS = ("id", "email", "phone", "tax_id")
+MEASURES = (
+    "largest_profile",
+    "share_joined",
+    "several_registrations",
+    "changed",
+    "estimated_precision",
+)
 NAME_RULES = ("must_not_contradict", "must_agree")
 
 
@@ -64,6 +71,16 @@ class EmailProvider:
     suffix: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where a measure of a build has to lie, and how far it may move from one build to the next."""
+
+    at_least: float | None
+    at_most: float | None
+    may_fall: float | None
+    may_rise: float | None
+
+
 @dataclass(frozen=True)
 class Rules:
     """Everything rules.toml says; `identifiers` is in order of strength, registered ones first."""
@@ -79,6 +96,7 @@ class Rules:
     email_providers: tuple[EmailProvider, ...]
     join: float
     review: float
+    gates: Mapping[str, Bounds]
 
     @cached_property
     def registered(self) -> tuple[IdentifierRule, ...]:
@@ -109,6 +127,7 @@ def load_rules(path: Path = RULES_FILE) -> Rules:
     birth_dates = root.section("birth_dates")
     email = root.section("email")
     matching = root.section("matching")
+    gates = root.section("gates")
     rules = Rules(
         identifiers=_identifiers(root.section("identifiers")),
         blocked=blocked.patterns("patterns"),
@@ -121,10 +140,11 @@ def load_rules(path: Path = RULES_FILE) -> Rules:
         email_providers=tuple(_provider(section) for section in email.sections("providers")),
         join=matching.probability("join"),
         review=matching.probability("review"),
+        gates={measure: _bounds(gates.section(measure)) for measure in MEASURES},
     )
     if rules.review > rules.join:
         raise matching.error(f"has review = {rules.review}, which is above join = {rules.join}")
-    for section in (blocked, profile, names, birth_dates, email, matching, root):
+    for section in (blocked, profile, names, birth_dates, email, matching, gates, root):
         section.refuse_unread()
     return rules
 
@@ -164,6 +184,12 @@ def _identifier(name: str, strength: int, section: "_Section") -> IdentifierRule
     )
     section.refuse_unread()
     return rule
+
+
+def _bounds(section: "_Section") -> Bounds:
+    bounds = Bounds(*(section.number(key) for key in Bounds.__slots__))
+    section.refuse_unread()
+    return bounds
 
 
 def _provider(section: "_Section") -> EmailProvider:
@@ -222,6 +248,13 @@ class _Section:
         if value < 1:
             raise self.error(f"has {key} = {value}, which should be a whole number above 0")
         return value
+
+    def number(self, key: str) -> float | None:
+        """A number from 0 on, if there is one."""
+        value = self._value(key, (int, float), "a number from 0 on", -1)
+        if key in self.content and value < 0:
+            raise self.error(f"has {key} = {value}, which should be a number from 0 on")
+        return float(value) if key in self.content else None
 
     def probability(self, key: str) -> float:
         value = float(self._value(key, (int, float), "a number between 0 and 1", None))

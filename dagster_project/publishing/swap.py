@@ -163,8 +163,22 @@ def _write_meta(
     connection.executemany(
         "insert into meta.expected_gates values (?, ?)", sorted(map(tuple, expected))
     )
+    # What the next build's measures are compared with.
+    if _has_table(connection, "identity", "measures"):
+        connection.execute(
+            "create table meta.identity_measures as from warehouse.identity.measures"
+        )
     write_audiences(connection, audiences)
     _write_sizes(connection)
+
+
+def _has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
+    found = connection.execute(
+        "select count(*) from information_schema.tables "
+        "where table_catalog = 'warehouse' and table_schema = ? and table_name = ?",
+        [schema, name],
+    ).fetchone()
+    return found != (0,)
 
 
 def _write_sizes(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,6 +1,7 @@
 """A bad build is neither published nor sent, whichever way somebody tries."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,18 @@ def test_the_next_good_build_opens_the_way_again(closed: tuple[House, str]) -> N
     house.succeed("run")
     house.succeed("publish", "--channel", "file")
     assert list((house.data / "channels").rglob("*.csv"))
+
+
+def test_a_lost_salt_publishes_no_new_ids_unless_somebody_accepts_them(
+    built: House, tmp_path: Path
+) -> None:
+    """With another salt everybody goes by another id."""
+    house = House(tmp_path / "data")
+    shutil.copytree(built.data, house.data)
+    before = house.published_bytes()
+    done = house.run("run", PERENNIAL_IDENTITY_SALT="another")
+    assert done.returncode != 0
+    assert "few_people_were_merged_or_split" in done.stderr
+    assert house.published_bytes() == before
+    house.succeed("run", "--accept-identity", PERENNIAL_IDENTITY_SALT="another")
+    assert house.published_bytes() != before

@@ -129,6 +129,8 @@ class World:
                     last_seen_at
                 from identity.identifiers;
             create table published.marts.identity_history as from identity.history;
+            create schema published.meta;
+            create table published.meta.identity_measures as from identity.measures;
             detach published;
             """
         )
@@ -160,6 +162,8 @@ def resolved(
     rules: Rules | None = None,
     model: Path | None = None,
     overrides: Path | None = None,
+    salt: str = "a salt",
+    accept: bool = False,
 ) -> World:
     """Resolve the signals in a warehouse of their own; `shuffled` is the seed of another order."""
     rows = list(signals)
@@ -170,10 +174,11 @@ def resolved(
         connection,
         as_of=as_of,
         default_country=country,
-        salt="a salt",
+        salt=salt,
         previous=previous,
         rules=rules,
         model=model,
         overrides=overrides,
+        accept=accept,
     )
     return World(connection, report)

@@ -35,6 +35,10 @@ def test_the_rules_name_every_identifier_type_strongest_first() -> None:
         ("[identifiers.user_id]\nregistered = true", "[identifiers.user_id]", "contact_limit"),
         ("records_per_day = 100\n", "", "lacks 'records_per_day'"),
         ("[blocked]", "[blocked", "can't be read as TOML"),
+        ("[gates.changed]\nat_most = 0.1", "", r"\[gates\] lacks 'changed'"),
+        ("at_most = 500", "at_most = -1", r"\[gates.largest_profile\] has at_most = -1"),
+        ("at_most = 500", "at_least = '5'", "a number from 0 on"),
+        ("may_rise = 100", "may_jump = 100", "'may_jump', which no rule is called"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, says: str) -> None:

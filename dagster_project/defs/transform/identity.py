@@ -1,6 +1,7 @@
 """Identity as assets: who is who, between staging and intermediate."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -25,7 +26,17 @@ TABLES = {
     "resolved": "The person of each combination of identifiers. Grain: one row a signal.",
     "profiles": "The people. Grain: one row a person.",
     "history": "Every merge and split since the first build. Grain: one row a change.",
+    "measures": "What tells when identity went wrong: sizes, shares, changes, and the limits that "
+    "close the gate. Grain: one row a measure.",
 }
+
+
+class IdentityConfig(dg.Config):
+    """What a person may choose for one build."""
+
+    accept_measures: bool = False
+
+
 # What hangs on how much the matching model finds records to be alike.
 _BY_MODEL = ("links", "review")
 
@@ -45,7 +56,7 @@ _BY_MODEL = ("links", "review")
     ],
 )
 def resolved_identities(
-    context: dg.AssetExecutionContext, warehouse: Warehouse
+    context: dg.AssetExecutionContext, config: IdentityConfig, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult]:
     """Join what belongs to one person; ids are those of the build before."""
     settings = warehouse.settings
@@ -60,11 +71,13 @@ def resolved_identities(
             previous=settings.published if settings.published.exists() else None,
             model=settings.matching_model,
             overrides=settings.overrides,
+            accept=config.accept_measures,
         )
         rows = {
             table: connection.execute(f"select count(*) from identity.{table}").fetchone()
             for table in TABLES
         }
+        measures = connection.execute("from identity.measures").fetchall()
     context.log.info("%s", report)
     for table, count in rows.items():
         yield dg.MaterializeResult(
@@ -72,8 +85,19 @@ def resolved_identities(
             metadata={
                 "dagster/row_count": count[0] if count else 0,
                 **({"matching model": report.model} if table in _BY_MODEL else {}),
+                **({"measures": _table(measures)} if table == "measures" else {}),
             },
         )
+
+
+def _table(measures: list[tuple[Any, ...]]) -> dg.MarkdownMetadataValue:
+    """The measures of a build beside those of the build before, and what they may be."""
+    lines = ["| measure | now | before | at least | at most | |", "|---|---|---|---|---|---|"]
+    for measure, *numbers, is_within, is_accepted in measures:
+        outcome = "" if is_within else "accepted" if is_accepted else "**beyond**"
+        told = " | ".join("" if number is None else f"{number:.6g}" for number in numbers)
+        lines.append(f"| {measure.replace('_', ' ')} | {told} | {outcome} |")
+    return dg.MetadataValue.md("\n".join(lines))
 
 
 @dg.definitions

@@ -193,10 +193,16 @@ def _blocked(joining: Joining, rules: Rules) -> pa.Table:
             "says_nothing": says_nothing,
         },
     )
-    blocks = ", ".join(
-        f"case when count(*) over (partition by {sql}) <= {_MOST_ALIKE} then {sql} end"
+    blocks = ", ".join(f"{sql} as block_{name}" for name, sql in _BLOCKS.items())
+    crowds = ", ".join(
+        f"crowds_{name} as (select block_{name} as value from keyed where block_{name} is not null"
+        f" group by block_{name} having count(*) > {_MOST_ALIKE})"
+        for name in _BLOCKS
+    )
+    telling = ", ".join(
+        f"case when block_{name} not in (select value from crowds_{name}) then block_{name} end"
         f" as block_{name}"
-        for name, sql in _BLOCKS.items()
+        for name in _BLOCKS
     )
     records = read(
         joining.connection,
@@ -214,8 +220,10 @@ def _blocked(joining: Joining, rules: Rules) -> pa.Table:
             left join _identity_labels as phones on phones.node = records.phone_node
             left join _identity_labels as tax_ids on tax_ids.node = records.tax_node
             where not labels.is_demoted
-        )
-        select *, {blocks} from telling order by node
+        ),
+        keyed as (select *, {blocks} from telling),
+        {crowds}
+        select * replace ({telling}) from keyed order by node
         """,
     )
     joining.connection.execute("drop table _identity_labels")

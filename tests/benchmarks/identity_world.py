@@ -7,6 +7,8 @@ customers' records name: 1.6 identifiers a record, and persons of one to six ide
 
 import duckdb
 
+from sources.sample.names import read_names
+
 RECORDS_OF_A_PERSON = 4
 
 
@@ -48,6 +50,57 @@ def write_signals(connection: duckdb.DuckDBPyConnection, records: int, first: in
             since + to_days(kind::integer) as first_seen_at,
             since + to_days((kind + 30)::integer) as last_seen_at,
             1 + hash(person, kind) % 5 as record_count
+        from records
+        """
+    )
+
+
+def write_registrations(connection: duckdb.DuckDBPyConnection, count: int) -> None:
+    """The same of customers of the ERP and, for one in four, a card that says it with mistakes."""
+    read_names(connection)
+    connection.execute("create schema if not exists staging")
+    connection.execute(
+        f"""
+        create or replace table staging.stg_identity__signals as
+        with lists as (
+            select kind, list(word order by position) as words
+            from words where country = 'RO' and gender = 'F' group by kind
+        ),
+        said as (
+            select range as person, lists.kind,
+                lists.words[1 + (hash(range, lists.kind) % len(lists.words))::bigint] as word
+            from range({count * 4 // 5}) cross join lists
+        ),
+        persons as (
+            select person, any_value(word) filter (kind = 'given') as given_name,
+                any_value(word) filter (kind = 'family') as family_name,
+                any_value(word) filter (kind = 'street') || ' ' || (hash(person) % 90) as street,
+                any_value(word) filter (kind = 'city') as city,
+                date '1940-01-01' + (hash(person, 'born') % 24000)::integer as birth_date
+            from said group by person
+        ),
+        records as (
+            select *, false as is_card from persons
+            union all
+            select * replace (
+                case when hash(person, 'typo') % 3 = 0 then left(family_name, -1)
+                    else family_name end as family_name,
+                case when hash(person, 'moved') % 5 = 0 then null else street end as street,
+                case when hash(person, 'untold') % 5 = 0 then null else birth_date end
+                    as birth_date
+            ), true from persons where person % 4 = 0
+        )
+        select 's' || person || is_card as signal_id, if(is_card, 'pos', 'erp') as source,
+            if(is_card, 'pos_members', 'erp_customers') as source_table,
+            null::varchar as anonymous_id, null::varchar as user_id, null::varchar as previous_id,
+            null::varchar as device_id, null::varchar as email, null::varchar as phone,
+            if(is_card, 'L' || person, null) as loyalty_id,
+            if(is_card, null, 'C' || person) as erp_customer_id,
+            null::varchar as payment_card, null::varchar as tax_id, 'RO' as country,
+            given_name, family_name, street as street_address, city,
+            (100000 + hash(city) % 899999)::varchar as postal_code, birth_date,
+            timestamptz '2025-01-01 00:00:00+00' as first_seen_at,
+            timestamptz '2025-01-01 00:00:00+00' as last_seen_at, 1::bigint as record_count
         from records
         """
     )

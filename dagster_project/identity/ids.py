@@ -26,7 +26,7 @@ _SEPARATOR = 31  # ASCII unit separator: no identifier holds a control character
 def write_profile_ids(
     connection: duckdb.DuckDBPyConnection, joining: Joining, *, salt: str
 ) -> None:
-    """Make _identity_members: one row a node that joined somebody: node, profile_id."""
+    """Make _identity_members, one row a node that joined somebody: node, profile_id, is_anchor."""
     write_table(
         connection,
         "_identity_labels",
@@ -46,7 +46,7 @@ def write_profile_ids(
         anchors as (
             select person,
                 arg_min(
-                    {{'type': identifier_type, 'value': value}},
+                    {{'node': node, 'type': identifier_type, 'value': value}},
                     {{'at': coalesce(first_seen_at, 'infinity'), 's': strength, 'n': node}}
                 ) as anchor
             from labelled
@@ -54,12 +54,12 @@ def write_profile_ids(
             group by person
         ),
         profiles as (
-            select person, 'p_' || left(sha256(
+            select person, anchor.node as anchor_node, 'p_' || left(sha256(
                 $1 || chr({_SEPARATOR}) || anchor.type || chr({_SEPARATOR}) || anchor.value
             ), {_HEX_DIGITS}) as profile_id
             from anchors
         )
-        select labelled.node, profiles.profile_id
+        select labelled.node, profiles.profile_id, labelled.node = profiles.anchor_node as is_anchor
         from labelled join profiles using (person)
         where not labelled.is_demoted
         """,

@@ -91,7 +91,7 @@ def resolve(
         joining.decide()
         _write_joining(connection, joining, pairs)
         write_profile_ids(connection, joining, salt=salt)
-        write_tables(connection, rules)
+        write_tables(connection, rules, evidence.node_count)
         write_history(connection, as_of=as_of)
         write_redirects(connection)
         publish_tables(connection)
@@ -198,10 +198,8 @@ def _write_joining(connection: duckdb.DuckDBPyConnection, joining: Joining, pair
             "to_node": np.concatenate(empty + [links.right for links in joining.cut_links]),
         },
     )
-    left, right = joining.decisions.one
-    is_one = joining.person[left] == joining.person[right]
-    decided = {"from_node": left[is_one], "to_node": right[is_one]}
-    write_table(connection, "_identity_decided", decided)
+    left, right = joining.decided()
+    write_table(connection, "_identity_decided", {"from_node": left, "to_node": right})
     write_table(
         connection,
         "_identity_alike",

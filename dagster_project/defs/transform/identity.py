@@ -14,6 +14,8 @@ TABLES = {
     "Grain: one row a value as written.",
     "links": "Which identifiers were seen together, by which rule, or belong to registrations that "
     "are alike, with how probable that is. Grain: one row a pair, rule and source.",
+    "ties": "Why an identifier belongs to its person: the link that ties it towards the person's "
+    "anchor. Grain: one row an identifier that joined.",
     "review": "Registrations that may be one person's, for somebody to decide. Grain: one row a "
     "pair.",
     "cut_links": "Identifiers seen together but not joined, as the people contradict each "
@@ -27,7 +29,7 @@ TABLES = {
     "history": "Every merge and split since the first build. Grain: one row a change.",
 }
 # What hangs on how much the matching model finds records to be alike.
-_BY_MODEL = ("links", "review")
+_BY_MODEL = ("links", "ties", "review")
 
 
 @dg.multi_asset(

@@ -1,13 +1,17 @@
 """Identity as assets: who is who, between staging and intermediate."""
 
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
+import duckdb
 
 from dagster_project import identity
 from dagster_project import warehouse as builds
 from dagster_project.defs.resources import Warehouse
-from dagster_project.publishing import gates
+from dagster_project.identity import overview
+from dagster_project.publishing import gates, tree
+from dagster_project.publishing.picture import draw_person
 
 TABLES = {
     "normalised": "Identifier values as sources wrote them, and as they are compared. "
@@ -67,6 +71,7 @@ def resolved_identities(
             table: connection.execute(f"select count(*) from identity.{table}").fetchone()
             for table in TABLES
         }
+        shown = _shown(connection)
     context.log.info("%s", report)
     for table, count in rows.items():
         yield dg.MaterializeResult(
@@ -74,8 +79,40 @@ def resolved_identities(
             metadata={
                 "dagster/row_count": count[0] if count else 0,
                 **({"matching model": report.model} if table in _BY_MODEL else {}),
+                **shown.get(table, {}),
             },
         )
+
+
+def _shown(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, dg.MarkdownMetadataValue]]:
+    """What the UI shows beside the counts of some tables; no value of anybody."""
+    sizes = [(row["identifiers"], row["persons"]) for row in overview.sizes(connection)]
+    kinds = [
+        (
+            f"{tree.kind(row['from_type'])} – {tree.kind(row['to_type'])}, "
+            f"{tree.rule(row['rule'])}",
+            row["links"],
+        )
+        for row in overview.kinds(connection)
+    ]
+    shown = {
+        "profiles": {"identifiers of a person": _bars("identifiers", "persons", sizes)},
+        "links": {"what links what": _bars("what", "links", kinds)},
+    }
+    if example := overview.example(connection):
+        drawn = draw_person(
+            example.identifiers, example.links, example.cut_links, example.review
+        ).encode()
+        image = f"![One person](data:image/svg+xml;base64,{b64encode(drawn).decode()})"
+        shown["ties"] = {"one person": dg.MetadataValue.md(image)}
+    return shown
+
+
+def _bars(name: str, unit: str, counts: Sequence[tuple[str, int]]) -> dg.MarkdownMetadataValue:
+    most = max((count for _, count in counts), default=1)
+    lines = [f"| {name} | {unit} | |", "| :--- | ---: | :--- |"]
+    lines += [f"| {what} | {n:,} | {'█' * max(1, 24 * n // most)} |" for what, n in counts]
+    return dg.MetadataValue.md("\n".join(lines))
 
 
 @dg.definitions

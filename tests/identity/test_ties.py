@@ -3,8 +3,11 @@
 import random
 from pathlib import Path
 
+import duckdb
 import pytest
 from identity_world import Signal, World, customer, member, named, resolved, signal
+
+from dagster_project.identity.ties import write_tied
 
 TIES = """
     select identifier_value, joined_to_value, joined_by, joined_via, steps_to_anchor
@@ -168,6 +171,29 @@ def test_a_cut_link_ties_nobody() -> None:
     assert world.different("erp", "card")
     assert world.report.cut_links == 1
     assert {value: tie[3] for value, tie in ties(world).items() if tie[3] == 0} == {"C": 0, "L": 0}
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_of_two_sources_on_one_day_the_first_by_name_is_told_whatever_the_order(order: str) -> None:
+    connection = duckdb.connect()
+    connection.execute(
+        f"""
+        create table _identity_members as select * from (values (0, true), (1, false))
+            as members (node, is_anchor);
+        create table _identity_link_nodes as
+            select 0 as from_node, 1 as to_node, source, is_previous, null::timestamptz
+                as first_seen_at, null::double as probability
+            from (values ('web', false), ('app', true), ('app', false))
+                as seen (source, is_previous)
+            order by source {order}, is_previous {order}
+        """
+    )
+    write_tied(connection, node_count=2)
+    told = connection.execute(
+        "select node, nearer, steps, source, is_previous from _identity_tied "
+        "join _identity_link_nodes as links on links.rowid = link"
+    ).fetchall()
+    assert told == [(1, 0, 1, "app", False)]
 
 
 def hostile_records(seed: int) -> list[Signal]:

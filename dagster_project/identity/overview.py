@@ -45,7 +45,8 @@ _EXAMPLE = """
     join identity.identifiers as identifiers using (profile_id)
     left join identity.ties as ties using (identifier_type, identifier_value)
     group by profile_id
-    order by count(distinct ties.joined_by) desc, count(distinct identifier_type) desc,
+    order by count(distinct ties.joined_by) desc, bool_or(ties.joined_by = 'alike') desc,
+        count(distinct identifier_type) desc,
         count(*), profile_id
     limit 1
 """

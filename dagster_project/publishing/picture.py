@@ -105,7 +105,8 @@ def draw_person(
         rows = _place(root, column=0, rows=rows)
     drawn = [node for root in roots for node in root.walk()]
     columns = 1 + max((node.column for node in drawn), default=0)
-    width = max(2 * _MARGIN + (columns - 1) * _COLUMN + _WIDTH, 760)
+    legend = _legend(drawn, has_bows=bool(bows))
+    width = 2 * _MARGIN + max((columns - 1) * _COLUMN + _WIDTH, 440, 6 * len(legend))
     height = _TOP + rows * _ROW + _BOTTOM
     svg = _canvas(width, height)
     _say(svg, _MARGIN, 38, "Why these identifiers are one person's", 18, _INK, weight="600")
@@ -117,11 +118,11 @@ def draw_person(
             _branch(svg, node, child)
     for node in drawn:
         _box(svg, node)
-    _say(svg, _MARGIN, height - 18, _legend(drawn, bool(bows)), 11, _SOFT)
+    _say(svg, _MARGIN, height - 18, legend, 11, _SOFT)
     return ET.tostring(svg, encoding="unicode") + "\n"
 
 
-def _legend(drawn: Sequence[_Node], has_bows: bool) -> str:
+def _legend(drawn: Sequence[_Node], *, has_bows: bool) -> str:
     colors = {node.color for node in drawn if node.dash == _DOTTED}
     entries = {
         "The leftmost was seen first of all.": True,
@@ -140,12 +141,13 @@ def _node(row: Row, label: str) -> _Node:
         return _Node(label, found, _LINE, dash=_DOTTED)
     count = row.get("record_count") or 0
     rule_name, score = str(row.get("joined_by") or ""), row.get("joined_score")
+    via = row.get("joined_via") if rule_name != "must_link" else None
     alike = f" {_percent(score)}" if rule_name == "alike" and score else ""
     return _Node(
         label,
         f"{row.get('source') or '–'} · {count:,} record{'s' * (count != 1)}",
         _COLORS.get(row["identifier_type"], _INK),
-        (rule(rule_name) + alike, _where(row.get("joined_via"), row.get("joined_at"))),
+        (rule(rule_name) + alike, _where(via, row.get("joined_at"))),
         _ALIKE if rule_name == "alike" else "",
     )
 
@@ -269,6 +271,8 @@ def _say(
     if not words:
         return
     style = {"font-size": str(size), "fill": color, "font-weight": weight, "text-anchor": anchor}
+    if anchor == "middle":  # on a line: white around it keeps it readable
+        style |= {"stroke": "#ffffff", "stroke-width": "4", "paint-order": "stroke"}
     text = ET.SubElement(svg, "text", {"x": str(x), "y": str(y)} | style)
     # A control character isn't XML, however it is written.
     text.text = "".join(letter for letter in words if letter.isprintable())

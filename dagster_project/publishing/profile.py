@@ -103,7 +103,8 @@ def telling_example(published: Path) -> str | None:
             from {CATALOG}.marts.customer_identifiers
             group by profile_id
             having count(*) between 2 and 16
-            order by count(distinct joined_by) desc, count(distinct identifier_type) desc,
+            order by count(distinct joined_by) desc, bool_or(joined_by = 'alike') desc,
+                count(distinct identifier_type) desc,
                 count(*), profile_id
             limit 1
             """

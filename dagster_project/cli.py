@@ -218,15 +218,40 @@ def channels() -> None:
 
 
 @profile_app.command("show")
-def show(identifier: Identifier, as_json: Json = False) -> None:
+def show(
+    identifier: Identifier,
+    path_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IDENTIFIER",
+            help="Only what joins it to this one, link by link, or why nothing does.",
+        ),
+    ] = None,
+    graph: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.svg", help="Draw what joined the identifiers, without their values."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """One person: profile, identifiers and why they were joined, orders, consents, audiences.
 
-    Example: perennial profile show ana.silva@example.com
+    Examples: perennial profile show ana.silva@example.com --graph ana.svg
+
+    perennial profile show ana.silva@example.com --path-to loyalty_id:4012
     """
+    from dagster_project.publishing.explanation import explain
     from dagster_project.publishing.profile import show as look_up
 
     chosen = settings.load()
+    if path_to:
+        found = explain(chosen.published, identifier, path_to)
+        console.document(found) if as_json else views.explanation(found)
+        return
     view = look_up(chosen.published, chosen.ledger, identifier)
+    if graph:
+        _write(graph, view.picture())
     console.document(view) if as_json else views.person(view)
 
 
@@ -424,6 +449,16 @@ def _require_success(result: "RunResult", consequence: str) -> None:
     for step, reason in _once_each(result.failures):
         console.error(f"{step}: {reason}")
     raise PerennialError(f"{consequence} `perennial status` and the UI (`perennial dev`) say more.")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PerennialError(
+            f"{path} can't be written ({error.strerror}): name a file in a folder that is there "
+            "and that this user may write to."
+        ) from None
 
 
 def _once_each(failures: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 _out = Console(highlight=False)
@@ -67,7 +68,8 @@ def _cell(value: object) -> str:
         case datetime():
             return f"{value:%Y-%m-%d %H:%M}"
         case _:
-            return str(value)
+            # Brackets in a value are no markup.
+            return escape(str(value))
 
 
 def _plain(value: object) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dagster_project.channels.receiver import LocalReceiver
 from dagster_project.errors import PerennialError
+from dagster_project.publishing.profile import show, telling_example
 from dagster_project.settings import Settings, environment
 
 
@@ -34,6 +35,15 @@ def receiver() -> Iterator[LocalReceiver]:
         yield listening
 
 
+def draw_example(settings: Settings) -> Path:
+    """Draw what joined the identifiers of one person, without their values; returns the file."""
+    path = settings.data_dir / "identity.svg"
+    if person := telling_example(settings.published):
+        picture = show(settings.published, settings.ledger, person).picture()
+        path.write_text(picture, encoding="utf-8")
+    return path
+
+
 def closing_words(settings: Settings, received: LocalReceiver) -> str:
     """Say what the webhook received, where the results lie, and which three commands to try."""
     held = sum(map(len, received.members.values()))
@@ -45,6 +55,7 @@ def closing_words(settings: Settings, received: LocalReceiver) -> str:
             "Look at:",
             f"  {settings.data_dir / 'channels' / 'file'}: what the file channel wrote",
             f"  {settings.published}: every mart and audience, for any DuckDB client",
+            f"  {draw_example(settings)}: what made one of the people out of records, drawn",
             "",
             "Try next:",
             "  .venv/bin/perennial run                      again: nothing new, nothing to send",

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from dagster_project import console
 from dagster_project.channels.base import discover
+from dagster_project.publishing import tree
+from dagster_project.publishing.explanation import Explanation
 from dagster_project.publishing.profile import PersonView
 from dagster_project.publishing.status import Status
 from dagster_project.publishing.status import status as read_status
 from dagster_project.publishing.summary import Summary, summarise
+from dagster_project.publishing.tree import Row
 from dagster_project.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
@@ -205,17 +208,80 @@ def person(view: PersonView) -> None:
     ):
         if row:
             console.table(title, ["field", "value"], list(row.items()))
+    _identifiers(view)
     for title, rows in (
-        ("Identifiers", view.identifiers),
-        ("Why they were joined", view.links),
+        ("Kept apart though a record ties them", view.cut_links),
+        ("May be the same person: for a steward to decide", view.review),
+        ("Former ids", view.former_ids),
         ("Merges and splits", view.history),
         ("Orders", view.orders),
         ("Consents", view.consents),
     ):
-        if rows:
-            console.table(title, list(rows[0]), [list(row.values()) for row in rows])
+        _rows(title, rows)
     console.table(
         "Audiences",
         ["audience", "member", "acknowledged by"],
         [(a.name, a.is_member, ", ".join(a.acknowledged_by)) for a in view.audiences],
     )
+
+
+def _identifiers(view: PersonView) -> None:
+    names = tree.labels(view.identifiers)
+    rows = [
+        (
+            "  " * (row.get("steps_to_anchor") or 0) + names[tree.named(row)],
+            row["identifier_value"],
+            names.get(tree.joined_to(row) or ("", "")),
+            _why(row),
+            row.get("joined_via"),
+            row.get("joined_at"),
+            row.get("joined_score"),
+            row.get("record_count"),
+        )
+        for row in view.identifiers
+    ]
+    columns = ["identifier", "value", "tied to", "by", "in", "since", "score", "records"]
+    console.table("Identifiers, and the link that ties each to the first", columns, rows)
+
+
+def _why(row: Row) -> str | None:
+    if row.get("is_demoted"):
+        return f"joins nobody: {row.get('demoted_because')}"
+    return tree.rule(row["joined_by"]) if row.get("joined_by") else None
+
+
+def explanation(found: Explanation) -> None:
+    """Show what joins two identifiers, link by link, or what is known of why nothing does."""
+    if found.is_one_person:
+        _path(found)
+        return
+    console.say(f"Two persons: {found.one.profile_id} and {found.other.profile_id}.")
+    console.say()
+    _rows(
+        "Cut: their records contradict each other, or a steward keeps them apart", found.cut_links
+    )
+    _rows("Alike: for a steward to decide", found.review)
+    _rows("Used by both, and by others: these join nobody", found.shared)
+    if not (found.cut_links or found.review or found.shared):
+        console.say("No record ties the two, and no registrations of theirs are alike.")
+
+
+def _path(found: Explanation) -> None:
+    rows: list[tuple[object, ...]] = [
+        (tree.kind(link["to_type"]), link["to_value"], tree.rule(link["rule"]), link["source"],
+         link["first_seen_at"], link["record_count"] or None, link["probability"] or 1.0)
+        for link in found.path
+    ]  # fmt: skip
+    if found.path:
+        (first_type, first_value), _ = tree.link_ends(found.path[0])
+        rows.insert(0, (tree.kind(first_type), first_value, *[None] * 5))
+    console.table(
+        f"One person, {found.one.profile_id}: {len(found.path)} links lead from one to the other",
+        ["identifier", "value", "tied by", "in", "since", "records", "score"],
+        rows,
+    )
+
+
+def _rows(title: str, rows: Sequence[Row]) -> None:
+    if rows:
+        console.table(title, list(rows[0]), [list(row.values()) for row in rows])

@@ -26,7 +26,7 @@ _SEPARATOR = 31  # ASCII unit separator: no identifier holds a control character
 def write_profile_ids(
     connection: duckdb.DuckDBPyConnection, joining: Joining, *, salt: str
 ) -> None:
-    """Make _identity_members: one row a node that joined somebody: node, profile_id."""
+    """Make _identity_members, one row a node that joined somebody: node, profile_id, is_anchor."""
     write_table(
         connection,
         "_identity_labels",
@@ -51,13 +51,13 @@ def write_profile_ids(
             group by joined.person
         ),
         profiles as (
-            select anchors.person, 'p_' || left(sha256(
+            select anchors.person, anchors.node as anchor_node, 'p_' || left(sha256(
                 $1 || chr({_SEPARATOR}) || nodes.identifier_type
                     || chr({_SEPARATOR}) || nodes.value
             ), {_HEX_DIGITS}) as profile_id
             from anchors join _identity_nodes as nodes using (node)
         )
-        select joined.node, profiles.profile_id
+        select joined.node, profiles.profile_id, joined.node = profiles.anchor_node as is_anchor
         from joined join profiles using (person)
         """,
         [salt],

@@ -181,6 +181,26 @@ class Joining:
         nobody = np.zeros(len(left), dtype=np.int64)
         self.person = self.joined_by(Links(left, right, nobody, nobody).only(~cut))
 
+    def decided(self) -> tuple[Integers, Integers]:
+        """The steward's pairs that hold, between nodes that may join.
+
+        A demoted node's place is taken by the strongest other one that a steward named of its
+        person: two cards tied to one demoted phone are tied to each other.
+        """
+        left, right = self.decisions.one
+        holds = self.person[left] == self.person[right]
+        left, right = left[holds], right[holds]
+        named = np.concatenate([left, right])
+        named = named[~self.is_demoted[named]]
+        stand_in = np.full(self.evidence.node_count, self.evidence.node_count, dtype=np.int64)
+        np.minimum.at(stand_in, self.person[named], named)
+        left, right = (
+            np.where(self.is_demoted[node], stand_in[self.person[node]], node)
+            for node in (left, right)
+        )
+        differ = left != right
+        return left[differ], right[differ]
+
     def _kept_apart(self) -> tuple[Integers, Integers]:
         left, right = self.decisions.apart
         return self.person[left], self.person[right]

@@ -95,7 +95,7 @@ def resolve(
         _write_joining(connection, joining, pairs)
         write_profile_ids(connection, joining, salt=salt)
         with replaced(connection):
-            write_tables(connection, rules)
+            write_tables(connection, rules, evidence.node_count)
             write_history(connection, as_of=as_of)
             write_redirects(connection)
             write_measures(connection, joining, rules, pairs, accept=accept)
@@ -212,10 +212,8 @@ def _write_joining(connection: duckdb.DuckDBPyConnection, joining: Joining, pair
         "_identity_steered",
         {"node": np.unique(np.concatenate([*joining.decisions.one, *joining.decisions.apart]))},
     )
-    left, right = joining.decisions.one
-    is_one = joining.person[left] == joining.person[right]
-    decided = {"from_node": left[is_one], "to_node": right[is_one]}
-    write_table(connection, "_identity_decided", decided)
+    left, right = joining.decided()
+    write_table(connection, "_identity_decided", {"from_node": left, "to_node": right})
     write_table(
         connection,
         "_identity_alike",

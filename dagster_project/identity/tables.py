@@ -6,6 +6,7 @@
 | profiles | a person |
 | identifiers | an identifier of a person, in one source; a demoted one with each who uses it |
 | links | two identifiers tied together, by one rule in one source, or by likeness |
+| ties | an identifier that joined: the link that ties it towards its person's anchor |
 | cut_links | two identifiers seen together that weren't tied, because the persons contradict |
 | review | two registrations that may be one person's, for somebody to decide |
 | demoted | an identifier that joins nobody |
@@ -23,6 +24,7 @@ from contextlib import contextmanager
 import duckdb
 
 from dagster_project.identity.rules import Rules
+from dagster_project.identity.ties import write_tied
 
 
 @contextmanager
@@ -38,10 +40,11 @@ def replaced(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
-def write_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
+def write_tables(connection: duckdb.DuckDBPyConnection, rules: Rules, node_count: int) -> None:
     """Write all tables but history and redirects."""
     _write_resolved(connection)
     _write_links(connection, rules)
+    _write_ties(connection, node_count)
     _write_review(connection, rules)
     _write_identifiers(connection)
     types = ", ".join(f"({rule.strength}, '{rule.name}')" for rule in rules.identifiers)
@@ -78,10 +81,7 @@ def _write_resolved(connection: duckdb.DuckDBPyConnection) -> None:
 def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     """_identity_link_nodes is the same with nodes, for the reasons in the history.
 
-    A rule says what put the two into one record: an alias event, the account or the card that the
-    ERP notes with its customer, the web order that its customer placed, or else merely that they
-    came together. Two registrations whose
-    records are alike have the `probability` that they are one person's.
+    Two registrations whose records are alike have the `probability` that they are one person's.
     """
     connection.execute(
         """
@@ -119,10 +119,9 @@ def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
         join _identity_nodes as other on other.node = alike.to_node
         where alike.probability >= $1 and alike.is_one
         union all
-        select decided.from_node, decided.to_node, 'steward', false, null, null, 0, null
-        from _identity_decided as decided
-        where decided.from_node in (select node from _identity_members)
-            and decided.to_node in (select node from _identity_members)
+        select distinct from_node, to_node, 'steward', false, null::timestamptz,
+            null::timestamptz, 0, null::double
+        from _identity_decided
         """,
         [rules.join],
     )
@@ -132,28 +131,53 @@ def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
             create or replace table identity.{table} as
             select from_nodes.identifier_type as from_type, from_nodes.value as from_value,
                 to_nodes.identifier_type as to_type, to_nodes.value as to_value,
-                case
-                    when together.probability is not null then 'alike'
-                    when together.source = 'steward' then 'must_link'
-                    when together.is_previous then 'alias'
-                    when together.source = 'erp'
-                        and from_nodes.identifier_type = 'erp_customer_id'
-                        and to_nodes.identifier_type = 'user_id' then 'web_user_id'
-                    when together.source = 'erp'
-                        and from_nodes.identifier_type = 'erp_customer_id'
-                        and to_nodes.identifier_type = 'loyalty_id' then 'loyalty_id'
-                    when together.source = 'erp'
-                        and to_nodes.identifier_type in ('anonymous_id', 'device_id')
-                        then 'web_order_id'
-                    else 'same_record'
-                end as rule,
-                together.source, together.first_seen_at, together.last_seen_at,
-                together.record_count, together.probability
-            from _identity_{nodes} as together
-            join _identity_nodes as from_nodes on from_nodes.node = together.from_node
-            join _identity_nodes as to_nodes on to_nodes.node = together.to_node
+                {_rule("from_nodes", "to_nodes")} as rule,
+                links.source, links.first_seen_at, links.last_seen_at,
+                links.record_count, links.probability
+            from _identity_{nodes} as links
+            join _identity_nodes as from_nodes on from_nodes.node = links.from_node
+            join _identity_nodes as to_nodes on to_nodes.node = links.to_node
             """
         )
+
+
+def _rule(one: str, other: str) -> str:
+    """What put two nodes into one record, as SQL over `links` and the aliases of the two.
+
+    An alias event, the account or the card that the ERP notes with its customer, the web order that
+    its customer placed, or else merely that they came together.
+    """
+    types = f"({one}.identifier_type, {other}.identifier_type)"
+    noted = f"links.source = 'erp' and 'erp_customer_id' in {types}"
+    return f"""case
+        when links.probability is not null then 'alike'
+        when links.source = 'steward' then 'must_link'
+        when links.is_previous then 'alias'
+        when {noted} and 'user_id' in {types} then 'web_user_id'
+        when {noted} and 'loyalty_id' in {types} then 'loyalty_id'
+        when {noted} and ('anonymous_id' in {types} or 'device_id' in {types}) then 'web_order_id'
+        else 'same_record' end"""
+
+
+def _write_ties(connection: duckdb.DuckDBPyConnection, node_count: int) -> None:
+    write_tied(connection, node_count)
+    connection.execute(
+        f"""
+        create or replace table identity.ties as
+        select nodes.identifier_type, nodes.value as identifier_value,
+            nearer.identifier_type as joined_to_type, nearer.value as joined_to_value,
+            case when nearer.node is not null then {_rule("nodes", "nearer")} end as joined_by,
+            links.source as joined_via, links.first_seen_at as joined_at,
+            case when nearer.node is not null then coalesce(links.probability, 1) end
+                as joined_score,
+            case when members.is_anchor then 0 else tied.steps end as steps_to_anchor
+        from _identity_members as members
+        join _identity_nodes as nodes using (node)
+        left join _identity_tied as tied using (node)
+        left join _identity_nodes as nearer on nearer.node = tied.nearer
+        left join _identity_link_nodes as links on links.rowid = tied.link
+        """
+    )
 
 
 def _write_review(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:

@@ -1,9 +1,11 @@
 """One person of the published build, found by anything that identifies them."""
 
+from dataclasses import dataclass
+
 import duckdb
 
 from dagster_project.errors import PerennialError
-from dagster_project.publishing.published import CATALOG
+from dagster_project.publishing.published import CATALOG, has_table
 
 
 class UnknownPersonError(PerennialError):
@@ -11,27 +13,64 @@ class UnknownPersonError(PerennialError):
 
 
 class AmbiguousPersonError(PerennialError):
-    """Several people have that identifier, each of another type."""
+    """Several people have that identifier."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A person, and by what they were found: an identifier, `profile_id` or `order`."""
+
+    profile_id: str
+    identifier_type: str
+    identifier_value: str
 
 
 def find_person(connection: duckdb.DuckDBPyConnection, identifier: str) -> str:
-    """Return the profile id for a profile id, an identifier, or `type:identifier`.
+    """Return the profile id for what `find` takes."""
+    return find(connection, identifier).profile_id
 
-    The identifier itself is never repeated in an error: it may be an e-mail or a phone number.
+
+def find(connection: duckdb.DuckDBPyConnection, identifier: str) -> Found:
+    """Find who is meant by a profile id, also a former one, an identifier or an order number.
+
+    `type:identifier` says which type is meant; an order number counts where no identifier is like
+    it. What was given is never repeated in an error: it may be an e-mail or a phone number.
     """
     wanted = identifier.strip()
+    names = ["select profile_id, 'profile_id', profile_id from {0}.customer_profiles"]
+    names += ["select profile_id, identifier_type, identifier_value from {0}.customer_identifiers"]
+    if has_table(connection, "marts", "identity_redirects"):
+        names += ["select profile_id, 'profile_id', former_profile_id from {0}.identity_redirects"]
+    orders = "select profile_id, 'order', order_id from {0}.customer_orders where profile_id <> ''"
+    found = _matching(connection, names, wanted) or _matching(connection, [orders], wanted)
+    if not found:
+        raise UnknownPersonError(
+            "Nobody in the published build has that identifier. Try another: a profile id, e-mail, "
+            "phone (+40…), loyalty card, user id, ERP customer number or order number."
+        )
+    people = {match.profile_id for match in found}
+    kinds = sorted({match.identifier_type for match in found})
+    if len(people) > 1 and len(kinds) == 1:
+        raise AmbiguousPersonError(
+            f"{len(people)} people share that identifier, so it joins nobody. Name the one you mean"
+            " by another."
+        )
+    if len(people) > 1:
+        raise AmbiguousPersonError(
+            f"{len(people)} people have that identifier. Say which type is meant, such as "
+            f"{kinds[0]}:…; it is found as {', '.join(kinds)}."
+        )
+    return found[0]
+
+
+def _matching(connection: duckdb.DuckDBPyConnection, names: list[str], wanted: str) -> list[Found]:
     kind, separator, value = wanted.partition(":")
+    union = " union all ".join(names).format(f"{CATALOG}.marts")
     rows = connection.execute(
         f"""
-        with people as (
-            select profile_id, 'profile_id' as identifier_type, profile_id as identifier_value
-            from {CATALOG}.marts.customer_profiles
-            union all
-            select profile_id, identifier_type, identifier_value
-            from {CATALOG}.marts.customer_identifiers
-        )
+        with people (profile_id, identifier_type, identifier_value) as ({union})
 
-        select profile_id, list(distinct identifier_type order by identifier_type)
+        select distinct profile_id, identifier_type, identifier_value
         from people
         where
             lower(identifier_value) = lower($wanted)
@@ -39,20 +78,8 @@ def find_person(connection: duckdb.DuckDBPyConnection, identifier: str) -> str:
             or (identifier_type = 'phone'
                 and identifier_value = regexp_replace($wanted, '[\\s().-]', '', 'g'))
             or ($is_typed and identifier_type = $kind and lower(identifier_value) = lower($value))
-        group by profile_id
-        order by profile_id
+        order by all
         """,
         {"wanted": wanted, "kind": kind, "value": value, "is_typed": bool(separator)},
     ).fetchall()
-    if not rows:
-        raise UnknownPersonError(
-            "Nobody in the published build has that identifier. Try another: a profile id, e-mail, "
-            "phone (+40…), loyalty card, user id or ERP customer number."
-        )
-    if len(rows) > 1:
-        kinds = sorted({name for _, names in rows for name in names})
-        raise AmbiguousPersonError(
-            f"{len(rows)} people have that identifier. Say which type is meant, such as "
-            f"{kinds[0]}:…; it is found as {', '.join(kinds)}."
-        )
-    return str(rows[0][0])
+    return [Found(*row) for row in rows]

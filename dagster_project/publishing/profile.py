@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import duckdb
-
-from dagster_project import database
 from dagster_project.publishing import ledger as ledger_file
 from dagster_project.publishing import published as published_file
 from dagster_project.publishing.audience import read_audiences
+from dagster_project.publishing.explanation import (
+    cut_links_of,
+    identifiers_of,
+    links_within,
+    review_of,
+    rows_of,
+)
 from dagster_project.publishing.people import find_person
+from dagster_project.publishing.picture import draw_person
 from dagster_project.publishing.published import CATALOG
-
-Row = dict[str, Any]
+from dagster_project.publishing.tree import Row
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,18 @@ class AudienceOfPerson:
 class PersonView:
     """One person, for people to read; personal by nature, so shown and never logged.
 
-    `links` says which rule joined two identifiers, where the build publishes it.
+    `identifiers` stand in the order of the tree of what joined them. `links` are all that hold
+    between two of them, `cut_links` those to another person that don't, and `review` the
+    registrations of other persons that are alike; each where the build publishes it.
     """
 
     profile_id: str
     profile: Row
     identifiers: list[Row]
     links: list[Row]
+    cut_links: list[Row]
+    review: list[Row]
+    former_ids: list[Row]
     history: list[Row]
     orders: list[Row]
     consents: list[Row]
@@ -43,20 +51,18 @@ class PersonView:
     lifecycle: Row | None
     churn: Row | None
 
+    def picture(self) -> str:
+        """Draw what joined the identifiers, as SVG; it holds no value."""
+        return draw_person(self.identifiers, self.links, self.cut_links, self.review)
+
 
 def show(published: Path, ledger: Path, identifier: str) -> PersonView:
     """Show the person whom an identifier names; raises UnknownPersonError if there is none."""
     with published_file.opened(published) as connection:
         profile_id = find_person(connection, identifier)
 
-        def of_person(table: str, order: str) -> list[Row]:
-            if not _exists(connection, "marts", table):
-                return []
-            return _rows(
-                connection,
-                f"select * from {CATALOG}.marts.{table} where profile_id = $id order by {order}",
-                {"id": profile_id},
-            )
+        def of_person(table: str, order: str, owner: str = "profile_id = $id") -> list[Row]:
+            return rows_of(connection, table, owner, profile_id, order)
 
         members = {
             name: ledger_file.scalar(
@@ -72,15 +78,38 @@ def show(published: Path, ledger: Path, identifier: str) -> PersonView:
         return PersonView(
             profile_id=profile_id,
             profile=profiles[0] if profiles else {"profile_id": profile_id},
-            identifiers=of_person("customer_identifiers", "identifier_type, first_seen_at"),
-            links=_links(connection, profile_id),
-            history=_history(connection, profile_id),
+            identifiers=identifiers_of(connection, profile_id),
+            links=links_within(connection, profile_id),
+            cut_links=cut_links_of(connection, profile_id),
+            review=review_of(connection, profile_id),
+            former_ids=of_person("identity_redirects", "since, former_profile_id"),
+            history=of_person(
+                "identity_history", "happened_at", "$id in (from_profile_id, to_profile_id)"
+            ),
             orders=of_person("customer_orders", "ordered_at desc"),
             consents=of_person("customer_consents", "channel, purpose"),
             audiences=_audiences(ledger, profile_id, members),
             lifecycle=lifecycle[0] if lifecycle else None,
             churn=churn[0] if churn else None,
         )
+
+
+def telling_example(published: Path) -> str | None:
+    """The profile id of a person in whom many kinds of links meet, few enough to be drawn well."""
+    with published_file.opened(published) as connection:
+        found = connection.execute(
+            f"""
+            select profile_id
+            from {CATALOG}.marts.customer_identifiers
+            group by profile_id
+            having count(*) between 2 and 16
+            order by count(distinct joined_by) desc, bool_or(joined_by = 'alike') desc,
+                count(distinct identifier_type) desc,
+                count(*), profile_id
+            limit 1
+            """
+        ).fetchone()
+    return str(found[0]) if found else None
 
 
 def _audiences(ledger: Path, profile_id: str, members: dict[str, int]) -> list[AudienceOfPerson]:
@@ -97,55 +126,3 @@ def _audiences(ledger: Path, profile_id: str, members: dict[str, int]) -> list[A
             }
     names = sorted({name for name, count in members.items() if count} | held.keys())
     return [AudienceOfPerson(n, bool(members.get(n)), held.get(n, ())) for n in names]
-
-
-def _links(connection: duckdb.DuckDBPyConnection, profile_id: str) -> list[Row]:
-    """Links between two identifiers of the person, where the build publishes them."""
-    if not _exists(connection, "marts", "identity_links"):
-        return []
-    return _rows(
-        connection,
-        f"""
-        with own as (
-            select distinct identifier_type, identifier_value
-            from {CATALOG}.marts.customer_identifiers
-            where profile_id = $id
-        )
-
-        select l.*
-        from {CATALOG}.marts.identity_links as l
-        semi join own as f
-            on l.from_type = f.identifier_type and l.from_value = f.identifier_value
-        semi join own as t
-            on l.to_type = t.identifier_type and l.to_value = t.identifier_value
-        order by l.from_type, l.from_value, l.to_type, l.to_value
-        """,
-        {"id": profile_id},
-    )
-
-
-def _history(connection: duckdb.DuckDBPyConnection, profile_id: str) -> list[Row]:
-    if not _exists(connection, "marts", "identity_history"):
-        return []
-    return _rows(
-        connection,
-        f"select * from {CATALOG}.marts.identity_history "
-        "where from_profile_id = $id or to_profile_id = $id order by happened_at",
-        {"id": profile_id},
-    )
-
-
-def _exists(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    return bool(
-        ledger_file.scalar(
-            connection,
-            "select count(*) from duckdb_tables() "
-            "where database_name = ? and schema_name = ? and table_name = ?",
-            [CATALOG, schema, table],
-        )
-    )
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: Row) -> list[Row]:
-    rows: list[Row] = database.read(connection, query, parameters).to_pylist()
-    return rows

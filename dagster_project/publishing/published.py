@@ -61,6 +61,16 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
 
 
+def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    """Whether the attached build has the table; one of an older version may not."""
+    found = connection.execute(
+        "select 1 from duckdb_tables() "
+        "where database_name = ? and schema_name = ? and table_name = ?",
+        [CATALOG, schema, table],
+    ).fetchone()
+    return found is not None
+
+
 def read_build(connection: duckdb.DuckDBPyConnection) -> PublishedBuild:
     """Read which build is attached."""
     try:

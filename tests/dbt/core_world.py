@@ -113,6 +113,27 @@ create table identity.links (
     source varchar, first_seen_at timestamptz, last_seen_at timestamptz, record_count bigint,
     probability double
 );
+create table identity.ties as
+select distinct
+    identifier_type, identifier_value,
+    case when anchor <> identifier then anchor[1] end as joined_to_type,
+    case when anchor <> identifier then anchor[2] end as joined_to_value,
+    case when anchor <> identifier then 'same_record' end as joined_by,
+    'web' as joined_via, null::timestamptz as joined_at, 1.0::double as joined_score,
+    (anchor <> identifier)::integer as steps_to_anchor
+from (
+    select *, [identifier_type, identifier_value] as identifier,
+        min([identifier_type, identifier_value]) over (partition by profile_id) as anchor
+    from identity.identifiers
+) as identifiers;
+create table identity.cut_links as from identity.links;
+create table identity.review (
+    from_type varchar, from_value varchar, to_type varchar, to_value varchar,
+    from_profile_id varchar, to_profile_id varchar, probability double, reason varchar
+);
+create table identity.redirects (
+    former_profile_id varchar, profile_id varchar, since timestamptz
+);
 create table identity.history (
     happened_at timestamptz, kind varchar, from_profile_id varchar, to_profile_id varchar,
     reason varchar

@@ -133,6 +133,12 @@ def test_the_asset_graph_shows_every_stage_and_a_gate_that_passed(ui: Ui, page: 
     expect(page.get_by_text("expectations", exact=True).first).to_be_visible()
     expect(page.get_by_text("Succeeded", exact=True).first).to_be_visible()
 
+    page.goto(f"{ui.url}/assets/identity/ties?view=overview")
+    page.get_by_text("[Show Markdown]").first.click()
+    picture = page.get_by_alt_text("One person")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") > 0
+
 
 def test_the_build_job_runs_to_green(ui: Ui, page: Page) -> None:
     published = ui.house.published_bytes()

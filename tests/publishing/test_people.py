@@ -44,7 +44,8 @@ def test_links_between_a_persons_identifiers_are_shown_where_they_are_published(
     world.rebuild(
         changes=[
             "create table marts.identity_links as select 'email' as from_type, email as from_value,"
-            " 'phone' as to_type, phone as to_value, 'same_member' as rule "
+            " 'phone' as to_type, phone as to_value, 'same_member' as rule, 'web' as source, "
+            "now() as first_seen_at "
             "from marts.customer_profiles",
         ]
     )

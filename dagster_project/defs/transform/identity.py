@@ -1,20 +1,26 @@
 """Identity as assets: who is who, between staging and intermediate."""
 
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from dagster_project import identity
 from dagster_project import warehouse as builds
 from dagster_project.defs.resources import Warehouse
-from dagster_project.publishing import gates
+from dagster_project.identity import overview
+from dagster_project.publishing import gates, tree
+from dagster_project.publishing.picture import draw_person
 
 TABLES = {
     "normalised": "Identifier values as sources wrote them, and as they are compared. "
     "Grain: one row a value as written.",
     "links": "Which identifiers were seen together, by which rule, or belong to registrations that "
     "are alike, with how probable that is. Grain: one row a pair, rule and source.",
+    "ties": "Why an identifier belongs to its person: the link that ties it towards the person's "
+    "anchor. Grain: one row an identifier that joined.",
     "review": "Registrations that may be one person's, for somebody to decide. Grain: one row a "
     "pair.",
     "cut_links": "Identifiers seen together but not joined, as the people contradict each "
@@ -38,7 +44,7 @@ class IdentityConfig(dg.Config):
 
 
 # What hangs on how much the matching model finds records to be alike.
-_BY_MODEL = ("links", "review")
+_BY_MODEL = ("links", "ties", "review")
 
 
 @dg.multi_asset(
@@ -77,7 +83,7 @@ def resolved_identities(
             table: connection.execute(f"select count(*) from identity.{table}").fetchone()
             for table in TABLES
         }
-        measures = connection.execute("from identity.measures").fetchall()
+        shown = _shown(connection)
     context.log.info("%s", report)
     for table, count in rows.items():
         yield dg.MaterializeResult(
@@ -85,18 +91,50 @@ def resolved_identities(
             metadata={
                 "dagster/row_count": count[0] if count else 0,
                 **({"matching model": report.model} if table in _BY_MODEL else {}),
-                **({"measures": _table(measures)} if table == "measures" else {}),
+                **shown.get(table, {}),
             },
         )
 
 
-def _table(measures: list[tuple[Any, ...]]) -> dg.MarkdownMetadataValue:
+def _shown(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, dg.MarkdownMetadataValue]]:
+    """What the UI shows beside the counts of some tables; no value of anybody."""
+    sizes = [(row["identifiers"], row["persons"]) for row in overview.sizes(connection)]
+    kinds = [
+        (
+            f"{tree.kind(row['from_type'])} – {tree.kind(row['to_type'])}, "
+            f"{tree.rule(row['rule'])}",
+            row["links"],
+        )
+        for row in overview.kinds(connection)
+    ]
+    shown = {
+        "profiles": {"identifiers of a person": _bars("identifiers", "persons", sizes)},
+        "links": {"what links what": _bars("what", "links", kinds)},
+        "measures": {"measures": _measures(connection.sql("from identity.measures").fetchall())},
+    }
+    if example := overview.example(connection):
+        drawn = draw_person(
+            example.identifiers, example.links, example.cut_links, example.review
+        ).encode()
+        image = f"![One person](data:image/svg+xml;base64,{b64encode(drawn).decode()})"
+        shown["ties"] = {"one person": dg.MetadataValue.md(image)}
+    return shown
+
+
+def _measures(measures: list[tuple[Any, ...]]) -> dg.MarkdownMetadataValue:
     """The measures of a build beside those of the build before, and what they may be."""
     lines = ["| measure | now | before | at least | at most | |", "|---|---|---|---|---|---|"]
     for measure, *numbers, is_within, is_accepted in measures:
         outcome = "" if is_within else "accepted" if is_accepted else "**beyond**"
         told = " | ".join("" if number is None else f"{number:.6g}" for number in numbers)
         lines.append(f"| {measure.replace('_', ' ')} | {told} | {outcome} |")
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _bars(name: str, unit: str, counts: Sequence[tuple[str, int]]) -> dg.MarkdownMetadataValue:
+    most = max((count for _, count in counts), default=1)
+    lines = [f"| {name} | {unit} | |", "| :--- | ---: | :--- |"]
+    lines += [f"| {what} | {n:,} | {'█' * max(1, 24 * n // most)} |" for what, n in counts]
     return dg.MetadataValue.md("\n".join(lines))
 
 

@@ -3,10 +3,11 @@ with identifiers as (
 ),
 
 demoted as (
-    select distinct
-        identifier_type,
-        identifier_value
-    from {{ source("identity", "demoted") }}
+    select * from {{ source("identity", "demoted") }}
+),
+
+ties as (
+    select * from {{ source("identity", "ties") }}
 ),
 
 -- The source that showed the identifier first is the one that is named.
@@ -44,8 +45,26 @@ final as (
         grouped.last_seen_at,
         grouped.source_count,
         grouped.record_count,
-        demoted.identifier_value is not null as is_demoted
+
+        -- why it is the person's
+        ties.joined_to_type,
+        ties.joined_to_value,
+        ties.joined_by,
+        ties.joined_via,
+        ties.joined_at,
+        ties.joined_score,
+        cast(ties.steps_to_anchor as integer) as steps_to_anchor,
+
+        -- or why it is nobody's
+        demoted.identifier_value is not null as is_demoted,
+        demoted.reason as demoted_because,
+        demoted.person_count,
+        demoted.person_limit
     from grouped
+    left join ties
+        on
+            grouped.identifier_type = ties.identifier_type
+            and grouped.identifier_value = ties.identifier_value
     left join demoted
         on
             grouped.identifier_type = demoted.identifier_type

@@ -50,7 +50,8 @@ AsOf = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, logs on stderr.")]
 Identifier = Annotated[
-    str, typer.Argument(help="An e-mail, phone, card, customer, account, device or profile id.")
+    str,
+    typer.Argument(help="An e-mail, phone, card, customer, account, device, order or profile id."),
 ]
 
 

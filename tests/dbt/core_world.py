@@ -82,7 +82,8 @@ select
     source,
     min(first_seen_at) as first_seen_at,
     max(last_seen_at) as last_seen_at,
-    sum(record_count)::bigint as record_count
+    sum(record_count)::bigint as record_count,
+    false as is_demoted
 from written
 group by all;
 

@@ -16,29 +16,6 @@ orders as (
 ),
 
 -- who they are
-addresses as (
-    select
-        profile_id,
-        identifier_type,
-        identifier_value,
-        row_number() over (
-            partition by profile_id, identifier_type
-            order by last_seen_at desc nulls last, record_count desc, identifier_value asc
-        ) as recency
-    from identifiers
-    where identifier_type in ('email', 'phone') and not is_demoted
-),
-
-contacts as (
-    select
-        profile_id,
-        max(case when identifier_type = 'email' then identifier_value end) as email,
-        max(case when identifier_type = 'phone' then identifier_value end) as phone
-    from addresses
-    where recency = 1
-    group by profile_id
-),
-
 identifier_counts as (
     select
         profile_id,
@@ -151,8 +128,8 @@ final as (
         profiles.profile_id,
         profiles.first_seen_at,
         profiles.last_seen_at,
-        contacts.email,
-        contacts.phone,
+        attributes.email,
+        attributes.phone,
         attributes.given_name,
         attributes.family_name,
         attributes.birth_date,
@@ -184,7 +161,6 @@ final as (
         tickets.profile_id is not null as has_open_ticket,
         coalesce(order_totals.open_delivery_count, 0) > 0 as has_open_delivery
     from profiles
-    left join contacts on profiles.profile_id = contacts.profile_id
     left join attributes on profiles.profile_id = attributes.profile_id
     left join sources on profiles.profile_id = sources.profile_id
     left join identifier_counts on profiles.profile_id = identifier_counts.profile_id

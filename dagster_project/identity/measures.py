@@ -9,8 +9,6 @@
   alike with their probability.
 """
 
-import logging
-
 import duckdb
 import numpy as np
 
@@ -19,8 +17,6 @@ from dagster_project.identity.joining import Joining
 from dagster_project.identity.matching import Pairs
 from dagster_project.identity.people import pairs_within
 from dagster_project.identity.rules import Rules
-
-logger = logging.getLogger(__name__)
 
 
 def write_measures(
@@ -72,11 +68,6 @@ def write_measures(
         """,
         [accept],
     )
-    beyond = connection.execute(
-        "select measure, value, lowest, highest from identity.measures where not is_within"
-    ).fetchall()
-    for measure, value, lowest, highest in beyond:
-        logger.warning("identity: %s is %s, outside %s to %s", measure, value, lowest, highest)
 
 
 def _shapes(joining: Joining, rules: Rules) -> dict[str, float | None]:

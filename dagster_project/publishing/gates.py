@@ -51,7 +51,7 @@ class GateOutcome:
     stage: str
     asset: str
     check_name: str
-    engine: Literal["great_expectations", "dbt", "loader"]
+    engine: Literal["great_expectations", "dbt", "loader", "identity"]
     severity: Literal["critical", "warning"]
     passed: bool
     failed_count: int | None = None

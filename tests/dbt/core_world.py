@@ -104,7 +104,6 @@ select
 from identity.identifiers
 group by profile_id;
 
-create table identity.measures (measure varchar, is_within boolean, is_accepted boolean);
 create table identity.demoted (
     identifier_type varchar, identifier_value varchar, reason varchar, person_count bigint,
     person_limit bigint

@@ -9,7 +9,10 @@ import duckdb
 
 from dagster_project import identity
 from dagster_project import warehouse as builds
+from dagster_project.defs.ingest.checks import result
+from dagster_project.defs.quality.outcomes import keep
 from dagster_project.defs.resources import Warehouse
+from dagster_project.defs.transform import measures
 from dagster_project.identity import overview
 from dagster_project.publishing import gates, tree
 from dagster_project.publishing.picture import draw_person
@@ -60,6 +63,7 @@ _BY_MODEL = ("links", "ties", "review")
         )
         for table, description in TABLES.items()
     ],
+    check_specs=measures.specs(),
 )
 def resolved_identities(
     context: dg.AssetExecutionContext, config: IdentityConfig, warehouse: Warehouse
@@ -84,6 +88,9 @@ def resolved_identities(
             for table in TABLES
         }
         shown = _shown(connection)
+        measured = connection.execute("from identity.measures").fetchall()
+    outcomes = measures.outcomes(measured)
+    keep(warehouse, outcomes, run_id=context.run.run_id)
     context.log.info("%s", report)
     for table, count in rows.items():
         yield dg.MaterializeResult(
@@ -93,6 +100,7 @@ def resolved_identities(
                 **({"matching model": report.model} if table in _BY_MODEL else {}),
                 **shown.get(table, {}),
             },
+            check_results=[result(outcome) for outcome in outcomes] if table == "measures" else [],
         )
 
 

@@ -7,11 +7,10 @@ with as_of as (
 
 events as (
     select events.*
-    from {{ ref("int_events") }} as events
+    from {{ ref("int_behaviour") }} as events
     cross join as_of
     where
         events.event_type = 'track'
-        and events.profile_id is not null
         and events.occurred_at >= as_of.window_start
 ),
 

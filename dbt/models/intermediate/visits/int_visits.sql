@@ -1,5 +1,5 @@
 with events as (
-    select * from {{ ref("int_events") }}
+    select * from {{ ref("int_behaviour") }}
 ),
 
 event_kinds as (
@@ -15,11 +15,8 @@ visit_events as (
     from events
     left join event_kinds on events.event_name = event_kinds.event_name
     where
-        events.profile_id is not null
-        and (
-            events.event_type in ('page', 'screen')
-            or (events.event_type = 'track' and event_kinds.is_visit)
-        )
+        events.event_type in ('page', 'screen')
+        or (events.event_type = 'track' and event_kinds.is_visit)
 ),
 
 visits as (

@@ -51,10 +51,8 @@ def write_profile_ids(
             group by joined.person
         ),
         profiles as (
-            select anchors.person, anchors.node as anchor_node, 'p_' || left(sha256(
-                $1 || chr({_SEPARATOR}) || nodes.identifier_type
-                    || chr({_SEPARATOR}) || nodes.value
-            ), {_HEX_DIGITS}) as profile_id
+            select anchors.person, anchors.node as anchor_node,
+                {salted_id("p", "nodes.identifier_type", "nodes.value")} as profile_id
             from anchors join _identity_nodes as nodes using (node)
         )
         select joined.node, profiles.profile_id, joined.node = profiles.anchor_node as is_anchor
@@ -63,3 +61,9 @@ def write_profile_ids(
         [salt],
     )
     connection.execute("drop table _identity_labels")
+
+
+def salted_id(prefix: str, *columns: str) -> str:
+    """The SQL expression of an id made of texts; the salt is the query's first parameter."""
+    hashed = f"sha256(concat_ws(chr({_SEPARATOR}), $1, {', '.join(columns)}))"
+    return f"'{prefix}_' || left({hashed}, {_HEX_DIGITS})"

@@ -18,6 +18,7 @@ from dagster_project.errors import PerennialError
 from dagster_project.identity.arrow import texts, write_table
 from dagster_project.identity.evidence import Evidence, gather
 from dagster_project.identity.history import read_previous, write_history, write_redirects
+from dagster_project.identity.households import write_households
 from dagster_project.identity.ids import write_profile_ids
 from dagster_project.identity.joining import Joining
 from dagster_project.identity.links import join_alike, join_all
@@ -54,6 +55,7 @@ class IdentityReport:
     review: int
     demoted: dict[str, int]
     profiles: int
+    households: int
     merges: int
     splits: int
     largest_profile: int
@@ -96,6 +98,7 @@ def resolve(
         write_profile_ids(connection, joining, salt=salt)
         with replaced(connection):
             write_tables(connection, rules, evidence.node_count)
+            write_households(connection, rules, salt=salt)
             write_history(connection, as_of=as_of)
             write_redirects(connection)
             write_measures(connection, joining, rules, pairs, accept=accept)
@@ -248,6 +251,7 @@ def _report(
             ).fetchall()
         ),
         profiles=count("select count(*) from identity.profiles"),
+        households=count("select count(distinct household_id) from identity.household_members"),
         merges=count(changes, as_of, "merge"),
         splits=count(changes, as_of, "split"),
         largest_profile=count("select max(identifier_count) from identity.profiles"),

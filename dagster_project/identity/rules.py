@@ -96,6 +96,8 @@ class Rules:
     email_providers: tuple[EmailProvider, ...]
     join: float
     review: float
+    household_person_limit: int
+    household_member_limit: int
     gates: Mapping[str, Bounds]
 
     @cached_property
@@ -127,6 +129,7 @@ def load_rules(path: Path = RULES_FILE) -> Rules:
     birth_dates = root.section("birth_dates")
     email = root.section("email")
     matching = root.section("matching")
+    households = root.section("households")
     gates = root.section("gates")
     rules = Rules(
         identifiers=_identifiers(root.section("identifiers")),
@@ -140,11 +143,13 @@ def load_rules(path: Path = RULES_FILE) -> Rules:
         email_providers=tuple(_provider(section) for section in email.sections("providers")),
         join=matching.probability("join"),
         review=matching.probability("review"),
+        household_person_limit=households.limit("person_limit"),
+        household_member_limit=households.limit("member_limit"),
         gates={measure: _bounds(gates.section(measure)) for measure in MEASURES},
     )
     if rules.review > rules.join:
         raise matching.error(f"has review = {rules.review}, which is above join = {rules.join}")
-    for section in (blocked, profile, names, birth_dates, email, matching, gates, root):
+    for section in (blocked, profile, names, birth_dates, email, matching, households, gates, root):
         section.refuse_unread()
     return rules
 

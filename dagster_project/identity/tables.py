@@ -13,6 +13,8 @@
 | normalised | an identifier as written (and a country, for phones) |
 | history | a merge or a split |
 | redirects | a former profile_id that leads to a present one |
+| household_members | a person who shares a household with others |
+| household_links | two persons of a household, and the address, e-mail or phone they share |
 
 A demoted identifier proves nothing about who wrote, but a refusal that comes from it may be that of
 any of its users.

@@ -159,8 +159,12 @@ with own as (
 select
     own.person_no, own.person_id, own.kind, own.clone, own.household_no, own.country,
     countries.currency, countries.timezone, own.home_store_no, own.first_day, own.last_day,
-    own.basket_count, own.given_name, own.family_name, own.birth_date, own.street_address, own.city,
-    own.postal_code, own.is_member, own.is_online, own.has_account, own.has_app, own.family_head,
+    own.basket_count, own.given_name, own.family_name, own.birth_date,
+    -- A family lives together.
+    coalesce(head.street_address, own.street_address) as street_address,
+    coalesce(head.city, own.city) as city,
+    coalesce(head.postal_code, own.postal_code) as postal_code,
+    own.is_member, own.is_online, own.has_account, own.has_app, own.family_head,
     coalesce(head.own_email, own.own_email) as email,
     case when share(own.person_no, 0, 'second mail') < 0.25 and own.family_head is null
         then concat(

@@ -3,7 +3,8 @@
 records.parquet      one row a record: source, table, record_key, person_id, has_identifier, trap
 identifiers.parquet  one row an identifier × person: identifier_type, identifier_value, person_id,
                      valid_from, valid_to, is_shared, trap
-people.parquet       one row a person
+people.parquet       one row a person; those of one family_no live together (household_id is the
+                     dataset's: whose receipts the person has)
 dirt.parquet         one row a planted record: source, table, file, line, kind, record_key
 
 A record's key is its message, receipt, order, return, ticket, customer or loyalty number.
@@ -145,9 +146,9 @@ where value is not null
 
 _PEOPLE = """
 select
-    person_id, kind, household_id, clone, country, given_name, family_name, birth_date, is_member,
-    is_online,
-    has_account, has_app, is_private, seems_lost, withdrew_at
+    person_id, kind, family_head as family_no, household_id, clone, country, given_name,
+    family_name, birth_date, is_member, is_online, has_account, has_app, is_private, seems_lost,
+    withdrew_at
 from persons
 left join households using (household_no)
 left join (select person_no, seems_lost from rhythms) using (person_no)

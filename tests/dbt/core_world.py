@@ -25,7 +25,10 @@ from sources.loader.values import sql_type
 AS_OF = datetime(2026, 3, 30, 12, tzinfo=UTC)
 TIMEZONE = "Europe/Bucharest"
 LOADED_AT = datetime(2026, 4, 15, tzinfo=UTC)
-CORE = "fqn:perennial.intermediate fqn:perennial.marts.customers fqn:perennial.marts.orders"
+CORE = (
+    "fqn:perennial.intermediate fqn:perennial.marts.customers fqn:perennial.marts.orders "
+    "fqn:perennial.marts.households"
+)
 EVERYTHING = "fqn:perennial.intermediate fqn:perennial.marts fqn:perennial.audiences"
 # What every raw row carries besides the columns of its contract.
 _PROVENANCE = (
@@ -104,6 +107,11 @@ select
 from identity.identifiers
 group by profile_id;
 
+create table identity.household_members (household_id varchar, profile_id varchar);
+create table identity.household_links (
+    household_id varchar, from_profile_id varchar, to_profile_id varchar, rule varchar,
+    value varchar, is_one_name boolean
+);
 create table identity.demoted (
     identifier_type varchar, identifier_value varchar, reason varchar, person_count bigint,
     person_limit bigint

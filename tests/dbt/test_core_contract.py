@@ -8,7 +8,7 @@ import pytest
 from core_world import PROJECT, build_all, unit_test_results
 from marts_world import manifest
 
-CORE = ("staging", "intermediate", "marts/customers", "marts/orders")
+CORE = ("staging", "intermediate", "marts/customers", "marts/orders", "marts/households")
 COLUMNS = {
     "customer_profiles": (
         "profile_id first_seen_at last_seen_at email phone given_name family_name birth_date city "

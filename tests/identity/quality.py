@@ -235,6 +235,28 @@ def of_aliases(connection: duckdb.DuckDBPyConnection, truth: Path) -> list[Quali
     ]
 
 
+def of_households(connection: duckdb.DuckDBPyConnection, truth: Path) -> Quality:
+    """Over all registered persons: a pair is right if they are of one family in truth."""
+    return measure(
+        connection,
+        "households",
+        f"""
+        select
+            coalesce(any_value(people.family_no)::varchar, people.person_id) as person_id,
+            coalesce(max(members.household_id), people.person_id) as profile_id
+        from read_parquet('{truth}/people.parquet') as people
+        join read_parquet('{truth}/identifiers.parquet') as truth
+            on truth.person_id = people.person_id and not truth.is_shared
+        join identity.identifiers as held
+            on held.identifier_type = truth.identifier_type
+            and held.identifier_value = truth.identifier_value and not held.is_demoted
+        left join identity.household_members as members on members.profile_id = held.profile_id
+        where truth.identifier_type in ('loyalty_id', 'erp_customer_id', 'user_id')
+        group by people.person_id
+        """,
+    )
+
+
 def measure(connection: duckdb.DuckDBPyConnection, level: str, pairs: str) -> Quality:
     """`pairs` is a query of person_id and profile_id, one row a thing."""
     row = connection.execute(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from quality import Quality, ceiling, of_aliases, of_records
+from quality import Quality, ceiling, of_aliases, of_households, of_records
 from sample_world import AS_OF, make_world
 
 from dagster_project.database import connect
@@ -65,6 +65,19 @@ def test_aliases_are_joined_with_few_mistakes_and_few_gaps(
     assert all(kind.precision >= 0.95 for kind in kinds)
 
 
+def test_families_are_households_and_nobody_else_is(
+    warehouse: duckdb.DuckDBPyConnection,
+    world: Path,
+    report: IdentityReport,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    households = of_households(warehouse, world / "truth")
+    show(capsys, households)
+    assert households.true >= 3
+    assert households.precision >= 0.95
+    assert households.recall >= 0.85
+
+
 def test_the_measure_sees_a_world_of_one_person_and_a_world_of_strangers(
     warehouse: duckdb.DuckDBPyConnection, world: Path, report: IdentityReport
 ) -> None:
@@ -73,6 +86,10 @@ def test_the_measure_sees_a_world_of_one_person_and_a_world_of_strangers(
     assert of_records(warehouse, world / "truth").precision < 0.1
     warehouse.execute("update identity.resolved set profile_id = signal_id")
     assert of_records(warehouse, world / "truth").recall < 0.85
+    warehouse.execute("update identity.household_members set household_id = 'everybody'")
+    assert of_households(warehouse, world / "truth").precision < 0.5
+    warehouse.execute("update identity.household_members set household_id = profile_id")
+    assert of_households(warehouse, world / "truth").recall < 0.5
     warehouse.execute("rollback")
 
 

@@ -35,6 +35,10 @@ TABLES = {
     "resolved": "The person of each combination of identifiers. Grain: one row a signal.",
     "profiles": "The people. Grain: one row a person.",
     "history": "Every merge and split since the first build. Grain: one row a change.",
+    "household_members": "Who lives together; persons stay persons. Grain: one row a person who "
+    "shares a household with others.",
+    "household_links": "Why two persons are of one household: the address, e-mail or phone that "
+    "they share. Grain: one row a pair and shared value.",
     "measures": "What tells when identity went wrong: sizes, shares, changes, and the limits that "
     "close the gate. Grain: one row a measure.",
 }

@@ -136,6 +136,7 @@ final as (
         attributes.city,
         attributes.postal_code,
         attributes.country,
+        homes.household_id,
         sources.sources,
         coalesce(identifier_counts.identifier_count, 0) as identifier_count,
 
@@ -162,6 +163,8 @@ final as (
         coalesce(order_totals.open_delivery_count, 0) > 0 as has_open_delivery
     from profiles
     left join attributes on profiles.profile_id = attributes.profile_id
+    left join {{ source("identity", "household_members") }} as homes
+        on profiles.profile_id = homes.profile_id
     left join sources on profiles.profile_id = sources.profile_id
     left join identifier_counts on profiles.profile_id = identifier_counts.profile_id
     left join order_totals on profiles.profile_id = order_totals.profile_id

@@ -5,7 +5,7 @@ known and what is tested is dbt alone.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,9 @@ select
 from identity.identifiers
 group by profile_id;
 
+create table identity.normalised (
+    identifier_type varchar, raw_value varchar, country varchar, identifier_value varchar
+);
 create table identity.household_members (household_id varchar, profile_id varchar);
 create table identity.household_links (
     household_id varchar, from_profile_id varchar, to_profile_id varchar, rule varchar,
@@ -157,7 +160,13 @@ def resolve(path: Path) -> None:
 
 
 def build_all(
-    path: Path, raw: Raw, *, as_of: datetime = AS_OF, layers: str = EVERYTHING, tested: bool = True
+    path: Path,
+    raw: Raw,
+    *,
+    as_of: datetime = AS_OF,
+    layers: str = EVERYTHING,
+    tested: bool = True,
+    identify: Callable[[Path], None] = resolve,
 ) -> Path:
     """Build the layers of what has landed, with identity in its place, and run their data tests."""
     write_raw(path, raw, as_of=as_of)
@@ -171,7 +180,7 @@ def build_all(
         }
         assert failed == {}
         if "staging" in select:
-            resolve(path)
+            identify(path)
     return path
 
 

@@ -20,6 +20,7 @@ accounts as (
 
 preferences as (
     select
+        events.event_id,
         events.profile_id,
         events.source,
         events.occurred_at,
@@ -39,6 +40,7 @@ preferences as (
 
 refusals as (
     select
+        events.event_id,
         events.profile_id,
         events.source,
         events.occurred_at,
@@ -70,7 +72,9 @@ account_words as (
                 then concat('account:', coalesce(event_words.user_id, accounts.user_id))
             when event_words.anonymous_id is not null
                 then concat('browser:', event_words.anonymous_id)
-            else concat('email:', lower(event_words.email))
+            when event_words.email is not null
+                then concat('email:', lower(event_words.email))
+            else concat('event:', event_words.event_id)
         end as alias,
         event_words.channel,
         event_words.purpose,
@@ -79,6 +83,45 @@ account_words as (
         event_words.source
     from event_words
     left join accounts on event_words.anonymous_id = accounts.anonymous_id
+),
+
+-- Where a few people share an address or a browser, who refused by it without signing in may be any
+-- of them. What comes from a crowd's (a shop's tablet, an office's address) is no word of theirs.
+shared as (
+    select distinct
+        users.profile_id,
+        users.identifier_type,
+        written.raw_value
+    from {{ source("identity", "identifiers") }} as users
+    inner join {{ source("identity", "demoted") }} as demoted
+        on
+            users.identifier_type = demoted.identifier_type
+            and users.identifier_value = demoted.identifier_value
+    inner join {{ source("identity", "normalised") }} as written
+        on
+            users.identifier_type = written.identifier_type
+            and users.identifier_value = written.identifier_value
+    where demoted.person_count <= demoted.person_limit
+),
+
+shared_words as (
+    {%- for type in ["email", "anonymous_id"] %}
+        select
+            shared.profile_id,
+            concat('shared:', shared.raw_value) as alias,
+            event_words.channel,
+            event_words.purpose,
+            false as is_granted,
+            event_words.occurred_at as decided_at,
+            event_words.source
+        from event_words
+        inner join shared
+            on
+                event_words.{{ type }} = shared.raw_value
+                and shared.identifier_type = '{{ type }}'
+        where event_words.word = 'false' and event_words.user_id is null
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
 ),
 
 card_words as (
@@ -114,6 +157,8 @@ customer_words as (
 
 words as (
     select * from account_words
+    union all
+    select * from shared_words
     union all
     select * from card_words
     union all

@@ -257,26 +257,54 @@ def show(
 
 
 @profile_app.command()
-def forget(identifier: Identifier) -> None:
-    """Erase one person from every audience, now and later, and tell the channels that hold them.
+def forget(
+    identifier: Identifier,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what there is of the person; delete nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Erase one person everywhere, for ever, and have every channel delete them.
 
-    Example: perennial profile forget ana.silva@example.com
+    Everything of theirs goes, orders too: revenue figures shift with the next run, and the ERP
+    stays the place where orders are kept by law. Landed files are never touched; those that hold
+    the person are named at the end. Run `perennial run` afterwards.
+
+    Examples: perennial profile forget ana.silva@example.com --dry-run
+
+    perennial profile forget phone:+351912345678 --yes
     """
-    from dagster_project.publishing.erasure import forget as erase
+    from dagster_project.channels.base import find
+    from dagster_project.publishing.erasure.forget import Installation
+    from dagster_project.publishing.erasure.forget import forget as erase
 
     chosen = settings.load()
-    report = erase(
-        chosen.published,
-        chosen.ledger,
-        identifier,
-        chosen.holdout_salt.get_secret_value(),
-        at=datetime.now(UTC),
+    asked = yes or dry_run or not sys.stdin.isatty()
+    if not asked and not typer.confirm("This can't be undone. Erase the person everywhere?"):
+        raise typer.Exit(1)
+    house = Installation(
+        data=chosen.data_dir,
+        published=chosen.published,
+        warehouse=chosen.warehouse,
+        ledger=chosen.ledger,
+        overrides=chosen.overrides,
+        salt=chosen.holdout_salt.get_secret_value(),
+        default_country=chosen.default_country,
+        open_channel=lambda name: chosen.open_channel(find(name)),
+        objects_url=chosen.objects_url,
     )
-    console.say(
-        f"{report.identifier_count} identifiers are barred from every later delivery."
-        f" {len(report.holding)} deliveries still hold the person:"
-        " `perennial publish` tells those channels to remove them."
-    )
+    with console.Progress(quiet=as_json).shown() as progress:
+        report = erase(
+            house,
+            identifier,
+            at=datetime.now(UTC),
+            dry_run=dry_run,
+            progress=lambda what: progress.step("forget", what),
+        )
+    console.document(report.as_json()) if as_json else views.forgotten(report)
+    if report.unacknowledged and not dry_run:
+        raise typer.Exit(1)
 
 
 @identity_app.command("train")

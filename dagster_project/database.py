@@ -69,6 +69,21 @@ def read(
     return connection.sql(query, params=parameters).to_arrow_table()
 
 
+def put_in_place(finished: Path, final: Path) -> None:
+    """Put a file on disk before its name, and its name on disk before anybody is told."""
+    _sync(finished, os.O_RDWR)
+    finished.replace(final)
+    _sync(final.parent, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def exclusive(path: Path, *, what: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Hold the lock file `path` while the block lasts; a killed holder leaves it free.

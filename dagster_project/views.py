@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dagster import DagsterEvent
 
     from dagster_project.defs.runs import RunResult
+    from dagster_project.publishing.erasure.forget import ForgetReport
 
 
 def follow(progress: console.Progress) -> "Callable[[DagsterEvent], None]":
@@ -139,6 +140,17 @@ def status(settings: Settings) -> None:
         )
     _audiences(state)
     _syncs(state)
+    if state.erasures:
+        console.table(
+            "Erasures not acknowledged yet",
+            ["audience", "channel", "people", "last told", "answer"],
+            [(e.audience, e.channel, e.people, e.told_at, e.answer) for e in state.erasures],
+        )
+    if state.unfinished_erasures:
+        console.warn(
+            f"{state.unfinished_erasures} erasures were broken off: `perennial profile forget` "
+            "with any identifier finishes them first."
+        )
 
 
 def status_document(settings: Settings) -> dict[str, Any]:
@@ -197,6 +209,38 @@ def channels(settings: Settings) -> None:
         rows.append((name, "ready" if checked.is_ready else "not ready", limit, wanted))
         rows.append(("", "", "", checked.message))
     console.table("Channels", ["channel", "state", "limit", "settings"], rows)
+
+
+def forgotten(report: "ForgetReport") -> None:
+    """Show what an erasure found and did; nothing of the person."""
+    if report.known:
+        console.say("This person was forgotten before: there is nothing left to delete.")
+    else:
+        title = "Would be deleted; nothing was" if report.is_dry_run else "Deleted"
+        console.table(title, ["what", "count"], list(report.found.items()))
+        console.say(
+            f"{report.identifier_count} identifiers are barred for ever; {report.shared_count} are "
+            "shared with other people and stay in their records."
+        )
+    if report.notices:
+        console.table(
+            "Channels",
+            ["audience", "channel", "told", "answer", "acknowledged"],
+            [
+                (n.audience, n.channel, n.told_at, n.answer, n.acknowledged_at)
+                for n in report.notices
+            ],
+        )
+    if report.unacknowledged and not report.is_dry_run:
+        console.warn(
+            f"{len(report.unacknowledged)} channels haven't confirmed yet: the next `perennial "
+            "publish` tells them again, or the same command does."
+        )
+    if report.landed:
+        console.warn(
+            f"{len(report.landed)} landed files hold the person still. They are never loaded "
+            f"again; delete or clean them yourself: {', '.join(report.landed)}"
+        )
 
 
 def person(view: PersonView) -> None:

@@ -21,6 +21,8 @@ from dagster_project.errors import PerennialError
 # Columns of a batch that are the platform's; every other column is what the tool should receive.
 OWN_COLUMNS = ("profile_id", "operation")
 UNANSWERED = "unanswered"
+# What stands for the build in a batch that asks to erase people: no build says it.
+ERASURE = "erasure"
 
 
 class RetriableError(PerennialError):

@@ -18,6 +18,7 @@ import pyarrow.csv
 from pydantic import BaseModel, Field, field_validator
 
 from dagster_project.channels.base import (
+    ERASURE,
     Answers,
     Batch,
     Channel,
@@ -85,7 +86,7 @@ class FileChannel(Channel):
             digest, byte_count = _write_csv(folder, f"{name}.csv", batch)
             manifest = _manifest(batch, f"{name}.csv".rpartition("/")[2], digest, byte_count)
             with folder.writing(f"{name}.manifest.json") as handle:
-                handle.write(json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n")
+                handle.write(_as_json(manifest))
         except (*_HOPELESS, ImportError, ValueError) as error:
             raise FatalError(
                 f"The folder of the file channel can't be written ({type(error).__name__}): check "
@@ -94,6 +95,25 @@ class FileChannel(Channel):
         except OSError as error:
             raise RetriableError(f"Writing the file failed ({type(error).__name__}).") from error
         return Answers.acknowledged(batch)
+
+    def erase(self, batch: Batch) -> Answers:
+        """Take the people out of the audience's files, then write a file that asks to erase them.
+
+        Whoever reads the folder may have read them before.
+        """
+        self.require_settings()
+        try:
+            folder = _Folder.at(str(self._url))
+            for name in folder.manifests(batch.audience):
+                _rewrite_without(folder, name, batch.records.column("profile_id"))
+        except (*_HOPELESS, ImportError, ValueError) as error:
+            raise FatalError(
+                f"A file of the file channel can't be written anew ({type(error).__name__}): check "
+                "PERENNIAL_FILE_URL, the rights on it, and that its files are as they were written."
+            ) from error
+        except OSError as error:
+            raise RetriableError(f"Rewriting a file failed ({type(error).__name__}).") from error
+        return super().erase(batch)
 
 
 class _Folder:
@@ -126,6 +146,16 @@ class _Folder:
                 self._system.rm_file(temporary)
             raise
         self._system.mv(temporary, path)
+
+    def manifests(self, folder: str) -> list[str]:
+        """Names of the manifests in a folder."""
+        found = self._system.glob(f"{self._root}/{folder}/*.manifest.json")
+        return [f"{folder}/{path.rpartition('/')[2]}" for path in sorted(found)]
+
+    def read(self, name: str) -> bytes:
+        """A file's whole content."""
+        content: bytes = self._system.cat_file(f"{self._root}/{name}")
+        return content
 
     def remove(self, name: str) -> None:
         self._system.rm_file(f"{self._root}/{name}")
@@ -161,17 +191,56 @@ def _write_csv(folder: _Folder, name: str, batch: Batch) -> tuple[str, int]:
     cells = cells.rename_columns(["_operation", *inert(columns)])
     with folder.writing(name) as handle:
         hashing = _Hashing(handle)
-        pa.csv.write_csv(
-            cells,
-            pa.PythonFile(hashing, mode="w"),
-            # Quoted text, bare null: an empty text and no value are not the same.
-            pa.csv.WriteOptions(quoting_style="all_valid"),
-        )
+        _write_rows(cells, hashing)
     return hashing.sha256, hashing.byte_count
 
 
+def _write_rows(cells: pa.Table, target: _Hashing) -> None:
+    pa.csv.write_csv(
+        cells,
+        pa.PythonFile(target, mode="w"),
+        # Quoted text, bare null: an empty text and no value are not the same.
+        pa.csv.WriteOptions(quoting_style="all_valid"),
+    )
+
+
+def _rewrite_without(folder: _Folder, manifest_name: str, people: pa.ChunkedArray) -> None:
+    """Write a file again without some people, and then its manifest."""
+    manifest = json.loads(folder.read(manifest_name))
+    if manifest["build_id"] == ERASURE:
+        return  # it names nobody but by the id that is to be erased
+    name = f"{manifest_name.rpartition('/')[0]}/{manifest['file']}"
+    content = folder.read(name)
+    # Every cell stays the text that it is, and an empty one what it is: quoted, or no value.
+    options = pa.csv.ConvertOptions(
+        column_types=dict.fromkeys(manifest["columns"], pa.string()),
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        null_values=[""],
+    )
+    parsing = pa.csv.ParseOptions(newlines_in_values=True)
+    rows = pa.csv.read_csv(pa.BufferReader(content), None, parsing, options)
+    kept = rows.filter(pc.invert(pc.is_in(rows.column("profile_id"), people.combine_chunks())))
+    if kept.num_rows == rows.num_rows and manifest["sha256"] == _sha256(content):
+        return
+    with folder.writing(name) as handle:
+        hashing = _Hashing(handle)
+        _write_rows(kept, hashing)
+    changed = {
+        "sha256": hashing.sha256,
+        "bytes": hashing.byte_count,
+        "rows": kept.num_rows,
+        "operations": _counted(kept.column("_operation")),
+    }
+    with folder.writing(manifest_name) as handle:
+        handle.write(_as_json(manifest | changed))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def _manifest(batch: Batch, file_name: str, digest: str, byte_count: int) -> dict[str, Any]:
-    counted = pc.value_counts(batch.records.column("operation")).to_pylist()
     return {
         "audience": batch.audience,
         "build_id": batch.build_id,
@@ -181,9 +250,17 @@ def _manifest(batch: Batch, file_name: str, digest: str, byte_count: int) -> dic
         "sha256": digest,
         "bytes": byte_count,
         "rows": batch.size,
-        "operations": {entry["values"]: entry["counts"] for entry in counted},
+        "operations": _counted(batch.records.column("operation")),
         "columns": ["_operation", "profile_id", *batch.columns],
     }
+
+
+def _counted(operations: pa.ChunkedArray) -> dict[str, int]:
+    return {each["values"]: each["counts"] for each in pc.value_counts(operations).to_pylist()}
+
+
+def _as_json(manifest: dict[str, Any]) -> bytes:
+    return json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def _file_name(text: str) -> str:

@@ -22,6 +22,7 @@ from dagster_project.publishing import records
 from dagster_project.publishing.audience import AudienceSpec, read_audiences, require_audience
 from dagster_project.publishing.bounds import breaches
 from dagster_project.publishing.difference import Difference, plan
+from dagster_project.publishing.erasure.notices import tell
 from dagster_project.publishing.gates import GateClosedError
 from dagster_project.publishing.published import PublishedBuild, closed_in_published, read_build
 from dagster_project.publishing.records import Delivery
@@ -92,6 +93,8 @@ def deliver(
     )
     lock = ledger_file.lock_file(ledger, audience, channel.name)
     with database.exclusive(lock, what=f"A delivery of {audience} to {channel.name}"):
+        if not dry_run:
+            tell(ledger, channel, audience)
         with (
             ledger_file.opened(ledger) as connection,
             published_file.attached(connection, published),

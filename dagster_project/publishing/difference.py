@@ -14,7 +14,7 @@ from dagster_project.channels.normalise import json_expression, quoted
 from dagster_project.errors import PerennialError
 from dagster_project.publishing.audience import AudienceSpec
 from dagster_project.publishing.eligibility import decide
-from dagster_project.publishing.erasure import find_erased
+from dagster_project.publishing.erasure.tombstones import find_erased
 from dagster_project.publishing.ledger import scalar
 from dagster_project.publishing.published import CATALOG
 

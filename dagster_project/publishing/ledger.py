@@ -4,6 +4,7 @@ It can't be rebuilt, so it is small, versioned, and holds nobody's data but prof
 opened for moments only; whoever finds it held waits.
 """
 
+import fcntl
 import re
 import time
 from collections.abc import Collection, Iterator
@@ -93,6 +94,18 @@ MIGRATIONS: tuple[str, ...] = (
     );
     create table facts (name varchar not null, value varchar not null);
     """,
+    """
+    -- one row an erased profile that a channel was ever sent: who must delete it, who has
+    create table erasure_notices (
+        audience varchar not null,
+        channel varchar not null,
+        profile_id varchar,  -- null once it is acknowledged
+        subject_hash varchar not null,
+        told_at timestamptz,
+        answer varchar,  -- acknowledged, or why not
+        acknowledged_at timestamptz
+    );
+    """,
 )
 
 _BUSY_WORDS = ("different configuration", "already attached", "write-write conflict")
@@ -119,13 +132,49 @@ def opened(
     path: Path, *, read_only: bool = False, wait_seconds: float = 30.0
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the ledger, made or brought to this version if need be; waits for whoever holds it."""
-    connection = _connect(path, read_only, wait_seconds)
-    try:
-        if not read_only:
-            _migrate(connection)
-        yield connection
-    finally:
-        connection.close()
+    with _gate(path, fcntl.LOCK_SH):
+        connection = _connect(path, read_only, wait_seconds)
+        try:
+            if not read_only:
+                _migrate(connection)
+            yield connection
+        finally:
+            connection.close()
+
+
+def rewrite(path: Path) -> None:
+    """Write the ledger anew, so that no page of the file holds what was deleted from it."""
+    new = path.with_name(f"{path.name}.new")
+    with _gate(path, fcntl.LOCK_EX):
+        new.unlink(missing_ok=True)
+        with database.connect(path) as connection:
+            location = str(new).replace("'", "''")
+            connection.execute(f"attach '{location}' as anew")
+            connection.execute("copy from database ledger to anew")
+            if _sizes(connection, "ledger") != _sizes(connection, "anew"):
+                raise LedgerError("The ledger couldn't be written anew; it is as it was.")
+            connection.execute("detach anew")
+        database.put_in_place(new, path)
+
+
+def _sizes(connection: duckdb.DuckDBPyConnection, catalog: str) -> dict[str, int]:
+    tables = connection.execute(
+        "select table_name from duckdb_tables() where database_name = ?", [catalog]
+    ).fetchall()
+    return {
+        name: scalar(connection, f'select count(*) from {catalog}.main."{name}"')
+        for (name,) in tables
+    }
+
+
+@contextmanager
+def _gate(path: Path, operation: int) -> Iterator[None]:
+    """Many have the ledger open at once or in turn, or one puts another file in its place."""
+    lock = path.parent / ".locks" / "ledger.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("ab") as handle:
+        fcntl.flock(handle, operation)
+        yield
 
 
 def _connect(path: Path, read_only: bool, wait_seconds: float) -> duckdb.DuckDBPyConnection:

@@ -8,6 +8,7 @@ from typing import Any
 from dagster_project.publishing import ledger as ledger_file
 from dagster_project.publishing import published as published_file
 from dagster_project.publishing.audience import read_audiences
+from dagster_project.publishing.erasure.subject import Journal
 from dagster_project.publishing.published import CATALOG, PublishedBuild, read_build
 
 
@@ -61,8 +62,22 @@ class BuildAttempt:
 
 
 @dataclass(frozen=True)
+class ErasureStatus:
+    """Erased people whom a channel hasn't confirmed to have deleted, and what it answered last."""
+
+    audience: str
+    channel: str
+    people: int
+    told_at: datetime | None
+    answer: str | None
+
+
+@dataclass(frozen=True)
 class Status:
-    """The whole, `build` being None before the first one is published."""
+    """The whole, `build` being None before the first one is published.
+
+    `unfinished_erasures`: those that were broken off in the middle.
+    """
 
     build: PublishedBuild | None
     row_counts: dict[str, int]
@@ -71,6 +86,8 @@ class Status:
     audiences: tuple[AudienceStatus, ...]
     attempts: tuple[BuildAttempt, ...]
     syncs: tuple[SyncStatus, ...]
+    erasures: tuple[ErasureStatus, ...]
+    unfinished_erasures: int
 
     def as_json(self) -> dict[str, Any]:
         """Return the status as JSON can hold it."""
@@ -120,7 +137,41 @@ def status(published: Path, ledger: Path, *, last: int = 5) -> Status:
                 for name, spec in read_audiences(connection).items()
             )
     attempts, syncs = _read_ledger(ledger, last)
-    return Status(build, row_counts, gate_count, warnings, audiences, attempts, syncs)
+    return Status(
+        build,
+        row_counts,
+        gate_count,
+        warnings,
+        audiences,
+        attempts,
+        syncs,
+        _read_erasures(ledger),
+        len(Journal.begun(ledger.parent)),
+    )
+
+
+def _read_erasures(ledger: Path) -> tuple[ErasureStatus, ...]:
+    if not ledger.exists():
+        return ()
+    with ledger_file.opened(ledger, read_only=True) as connection:
+        # A ledger that an earlier release wrote has no such table until it is written to.
+        if not ledger_file.scalar(
+            connection,
+            "select count(*) from duckdb_tables() where table_name = 'erasure_notices'",
+        ):
+            return ()
+        rows = connection.execute(
+            """
+            select
+                audience, channel, count(distinct profile_id), max(told_at),
+                max_by(answer, told_at)
+            from erasure_notices
+            where profile_id is not null
+            group by audience, channel
+            order by audience, channel
+            """
+        ).fetchall()
+    return tuple(ErasureStatus(*row) for row in rows)
 
 
 def _read_ledger(

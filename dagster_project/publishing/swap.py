@@ -6,7 +6,6 @@ readers, no error, no torn read.)
 """
 
 import logging
-import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,7 +72,7 @@ def publish_build(
         try:
             counts = _write(warehouse, temporary, expected, audiences, finished_at)
             report = _checked(temporary, counts)
-            _replace(temporary, published)
+            database.put_in_place(temporary, published)
         except BaseException:
             _clean(published)
             raise
@@ -225,21 +224,6 @@ def _checked(temporary: Path, counts: Mapping[str, int]) -> PublishReport:
     return PublishReport(
         run_id, as_of, finished_at, dict(counts), gate_count, temporary.stat().st_size
     )
-
-
-def _replace(temporary: Path, published: Path) -> None:
-    """Put the file on disk before its name, and its name on disk before anybody is told."""
-    _sync(temporary, os.O_RDWR)
-    temporary.replace(published)
-    _sync(published.parent, os.O_RDONLY)
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _clean(published: Path) -> None:

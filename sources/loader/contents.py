@@ -300,7 +300,7 @@ def _by_content(
     counted = connection.execute(
         f"""select {_FILE}, {_CONTENT}, any_value(_landed_file), count(*), {newest},
             min(_loaded_at)
-        from {_raw(files)} group by all"""
+        from {read_raw(files)} group by all"""
     ).fetchall()
     found: dict[tuple[str, str], dict[str, Any]] = {
         (file, content): {
@@ -322,7 +322,7 @@ def _by_content(
         )
         medians: dict[tuple[str, str], dict[str, list[float]]] = {}
         for file, content, code, *values in connection.execute(
-            f"""select {_FILE}, {_CONTENT}, {currency}, {each} from {_raw(files)}
+            f"""select {_FILE}, {_CONTENT}, {currency}, {each} from {read_raw(files)}
             group by all having count(*) >= {_FEWEST_AMOUNTS}"""
         ).fetchall():
             for place, amount in enumerate(amounts):
@@ -356,7 +356,7 @@ def _unknown_columns(
         return {}
     keys = f"""select distinct {_FILE} as file, {_CONTENT} as content,
             unnest(json_keys(_extra)) as key
-        from {_raw(files)} where _extra is not null"""
+        from {read_raw(files)} where _extra is not null"""
     found = connection.execute(
         f"select file, content, list(key order by key) from ({keys}) group by all"
     ).fetchall()
@@ -373,10 +373,10 @@ def raw_rows(table: Table, files: list[Path]) -> str:
     return f"""select {columns}, _extra, coalesce(_line, _first_line + file_row_number) as _line,
             cast(null as bigint) as _first_line, _landed_file, _loaded_at, _is_deleted,
             {_CONTENT} as _content
-        from {_raw(files, "file_row_number = true")}"""
+        from {read_raw(files, "file_row_number = true")}"""
 
 
-def _raw(files: list[Path], *options: str) -> str:
+def read_raw(files: list[Path], *options: str) -> str:
     """SQL that reads files of raw; the schema beside them has the columns that they lack."""
     schema = files[0].with_name("_schema.parquet")
     return parquet_files([*files, schema], "union_by_name = true", "filename = true", *options)

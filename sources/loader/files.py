@@ -137,7 +137,7 @@ class FileLoad:
             rows, refused_count = copying.run()
             if self.has_changed(before):
                 return Outcome("changing")
-            gone = sift(self.connection, self.table, self.erased, raw)
+            gone, refused_gone = sift(self.connection, self.table, self.erased, raw, quarantine)
             refused = self._rules(quarantine) if refused_count else Counter[str]()
             # Quarantine first: once the raw file is there, nobody looks at this content again.
             if refused:
@@ -147,7 +147,8 @@ class FileLoad:
             commit(raw, raw_file)
         self.contents.known.add(digest)
         self.contents.remember(self.file, digest)
-        return Outcome("loaded", rows - gone, refused, before.st_size, source.form, gone)
+        erased = gone + refused_gone
+        return Outcome("loaded", rows - gone, refused, before.st_size, source.form, erased)
 
     def _refuse(self, digest: str, error: DefectiveFileError) -> Outcome:
         """Write down why the file is refused, unless that is what is written there already."""

@@ -154,9 +154,10 @@ def _load(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Answers:
         refused: dict[str, Counter[str]] = {}
         if good < lines.count:
             lines.ask(copy_sql(refused_rows(table, reading, stamp), quarantine, options))
+        gone = any(sift(connection, table, first.erased, raw, quarantine))
+        if good < lines.count:
             refused = _by_file(connection, quarantine)
             commit(quarantine, quarantine_file)
-        gone = sift(connection, table, first.erased, raw)
         left = _by_content(connection, raw) if gone else {}
         commit(raw, raw_file)
     answers = []

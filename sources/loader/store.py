@@ -160,6 +160,14 @@ class Store:
         """A new name for what one DuckDB instance can't keep in memory: instances can't share."""
         return self._loader / f".{table.full_name}.{uuid.uuid4().hex}{_TEMPORARY}"
 
+    def clear_temporary(self, table: Table) -> None:
+        """Delete what killed loads of the table left, for whoever holds its lock, however young."""
+        folders = (self.raw_folder(table), self.quarantine_folder(table))
+        left = [path for folder in folders for path in folder.glob(f".*{_TEMPORARY}")]
+        left += self._loader.glob(f".{table.full_name}.*{_TEMPORARY}")
+        for path in left:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
     def raw_files(self, table: Table) -> list[Path]:
         """Every file of raw that holds rows, in the order of their names."""
         return sorted(self.raw_folder(table).glob("[!_.]*.parquet"))

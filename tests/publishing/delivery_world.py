@@ -13,6 +13,7 @@ from dagster_project.publishing import gates
 from dagster_project.publishing import ledger as ledger_file
 from dagster_project.publishing.audience import AudienceSpec
 from dagster_project.publishing.deliver import deliver
+from dagster_project.publishing.erasure.forget import ForgetReport, Installation, forget
 from dagster_project.publishing.gates import GateKey, GateOutcome
 from dagster_project.publishing.report import DeliveryReport
 from dagster_project.publishing.sending import Retries
@@ -122,6 +123,20 @@ class World:
         values = {"run_id": "d", "at": AS_OF, "holdout_salt": SALT, "retries": QUICK}
         return deliver(self.published, self.ledger, channel, AUDIENCE, **(values | options))
 
+    def forget(self, identifier: str, *channels: Channel, **options: Any) -> ForgetReport:
+        by_name = {channel.name: channel for channel in channels}
+        house = Installation(
+            data=self.folder,
+            published=self.published,
+            warehouse=self.warehouse,
+            ledger=self.ledger,
+            overrides=self.folder / "identity" / "overrides.csv",
+            salt=options.pop("salt", SALT),
+            default_country="PT",
+            open_channel=by_name.__getitem__,
+        )
+        return forget(house, identifier, at=AS_OF, **options)
+
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the ledger."""
         with ledger_file.opened(self.ledger) as connection:
@@ -149,12 +164,16 @@ create or replace table marts.customer_profiles as
 create or replace table marts.customer_identifiers as
     select profile_id, 'email' as identifier_type, email as identifier_value, 'web' as source,
         timestamptz '2025-01-01 00:00:00+00' as first_seen_at,
-        timestamptz '2025-02-01 00:00:00+00' as last_seen_at
+        timestamptz '2025-02-01 00:00:00+00' as last_seen_at, false as is_demoted
     from marts.customer_profiles
     union all
     select profile_id, 'phone', phone, 'pos', timestamptz '2025-01-01 00:00:00+00',
-        timestamptz '2025-02-01 00:00:00+00'
+        timestamptz '2025-02-01 00:00:00+00', false
     from marts.customer_profiles;
+create or replace table marts.identity_history (
+    happened_at timestamptz, kind varchar, from_profile_id varchar, to_profile_id varchar,
+    reason varchar
+);
 create or replace table marts.customer_consents as
     select profile_id, 'email' as channel, 'marketing' as purpose, 'granted' as state
     from marts.customer_profiles;

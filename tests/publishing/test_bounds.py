@@ -7,7 +7,7 @@ import pytest
 from delivery_world import AS_OF, AUDIENCE, SALT, Recorder, World
 
 from dagster_project.channels.base import NoSettings
-from dagster_project.publishing.erasure import forget
+from dagster_project.publishing.erasure.tombstones import forget
 from dagster_project.publishing.report import DeliveryState
 
 REMOVE = f"delete from audiences.{AUDIENCE} where profile_id < 'p_{{:06d}}'"

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from dagster_project.publishing import ledger as ledger_file
-from dagster_project.publishing.erasure import SaltChangedError, read_erased
+from dagster_project.publishing.erasure.tombstones import SaltChangedError, read_erased
 from sources import find_table
 from sources.contract import Table
 from sources.loader.load import LoadReport, create_views, load_table

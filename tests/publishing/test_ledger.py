@@ -18,7 +18,7 @@ def test_opening_it_again_keeps_what_it_holds(tmp_path: Path) -> None:
             connection.execute("insert into facts values ('a', 'b')")
     with ledger_file.opened(path, read_only=True) as connection:
         assert ledger_file.scalar(connection, "select count(*) from facts") == 2
-        assert connection.execute("from ledger_version").fetchall() == [(1,)]
+        assert connection.execute("from ledger_version").fetchall() == [(1,), (2,)]
 
 
 def test_an_older_ledger_is_brought_to_this_version_and_keeps_its_rows(
@@ -28,7 +28,7 @@ def test_an_older_ledger_is_brought_to_this_version_and_keeps_its_rows(
     later = (*ledger_file.MIGRATIONS, "alter table membership add column reference varchar")
     monkeypatch.setattr(ledger_file, "MIGRATIONS", later)
     assert world.query("select count(*), count(reference) from membership") == [(10, 0)]
-    assert world.query("select max(version) from ledger_version") == [(2,)]
+    assert world.query("select max(version) from ledger_version") == [(3,)]
 
 
 def test_a_migration_that_fails_leaves_the_ledger_as_it_was(
@@ -44,7 +44,7 @@ def test_a_migration_that_fails_leaves_the_ledger_as_it_was(
 
 def test_a_newer_ledger_is_left_alone(world: World) -> None:
     world.query("insert into ledger_version values (99)")
-    with pytest.raises(LedgerError, match="version 99 and this release knows 1"):
+    with pytest.raises(LedgerError, match="version 99 and this release knows 2"):
         world.query("select 1")
 
 

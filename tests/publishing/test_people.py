@@ -4,9 +4,8 @@ import json
 from dataclasses import asdict
 
 import pytest
-from delivery_world import AS_OF, AUDIENCE, SALT, Recorder, World
+from delivery_world import AUDIENCE, Recorder, World
 
-from dagster_project.publishing.erasure import SaltChangedError, forget
 from dagster_project.publishing.people import AmbiguousPersonError, UnknownPersonError
 from dagster_project.publishing.profile import show
 from dagster_project.publishing.status import status
@@ -66,67 +65,13 @@ def test_an_identifier_of_two_people_asks_which_type_is_meant(world: World) -> N
     world.rebuild(
         changes=[
             "insert into marts.customer_identifiers values "
-            "('p_000001', 'user_id', '7', 'web', now(), now()), "
-            "('p_000002', 'erp_customer_id', '7', 'erp', now(), now())"
+            "('p_000001', 'user_id', '7', 'web', now(), now(), false), "
+            "('p_000002', 'erp_customer_id', '7', 'erp', now(), now(), false)"
         ]
     )
     with pytest.raises(AmbiguousPersonError, match=r"2 people .* erp_customer_id, user_id"):
         show(world.published, world.ledger, "7")
     assert show(world.published, world.ledger, "erp_customer_id:7").profile_id == "p_000002"
-
-
-def test_a_forgotten_person_is_removed_from_channels_and_never_added_again(
-    world: World, recorder: Recorder
-) -> None:
-    world.deliver(recorder)
-    report = forget(world.published, world.ledger, "p3@example.org", SALT, at=AS_OF)
-    assert report.holding == ((AUDIENCE, "recorder"),)
-    assert report.identifier_count == 2
-
-    assert dict(world.deliver(recorder, maximum_removal_share=0).excluded) == {"erased": 1}
-    assert recorder.operations() == {"p_000003": "remove"}
-    assert forget(world.published, world.ledger, "p_000003", SALT, at=AS_OF).holding == ()
-
-    # An old file is replayed: the same phone under a new profile and a new e-mail.
-    world.rebuild(
-        changes=[
-            f"update {table} set profile_id = 'p_new' where profile_id = 'p_000003'"
-            for table in (
-                "marts.customer_profiles",
-                "marts.customer_identifiers",
-                "marts.customer_consents",
-                f"audiences.{AUDIENCE}",
-            )
-        ]
-        + [
-            "update marts.customer_identifiers set identifier_value = 'other@example.org' "
-            "where profile_id = 'p_new' and identifier_type = 'email'"
-        ]
-    )
-    again = world.deliver(recorder)
-    assert dict(again.excluded) == {"erased": 1}
-    assert again.calls == 0
-
-
-def test_an_erasure_keeps_no_identifier(world: World) -> None:
-    forget(world.published, world.ledger, "p3@example.org", SALT, at=AS_OF)
-    kept = world.query("from erasures")
-    assert len(kept) == 3
-    assert not any(word in str(kept) for word in ("example.org", "+4072", "p_000003"))
-    assert forget(world.published, world.ledger, "p_000003", SALT, at=AS_OF).identifier_count == 2
-    assert len(world.query("from erasures")) == 3
-
-
-def test_another_salt_stops_everything_rather_than_send_to_erased_people(
-    world: World, recorder: Recorder
-) -> None:
-    forget(world.published, world.ledger, "p_000003", SALT, at=AS_OF)
-    with pytest.raises(SaltChangedError, match="Set the salt back"):
-        world.deliver(recorder, holdout_salt="another")
-    with pytest.raises(SaltChangedError):
-        forget(world.published, world.ledger, "p_000004", "another", at=AS_OF)
-    assert recorder.batches == []
-    assert world.deliver(recorder, holdout_salt="another", erasure_salt=SALT).eligible_count == 9
 
 
 def test_the_status_tells_builds_audiences_and_syncs(world: World, recorder: Recorder) -> None:

@@ -82,16 +82,17 @@ import os, signal, sys
 from pathlib import Path
 sys.path[:0] = [{tests!r}]
 from delivery_world import World
+from dagster_project import database
 from dagster_project.publishing import swap
 def stop(*_):
     print("here", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
-swap.{step} = stop
+{step} = stop
 World(Path({folder!r})).publish()
 """
 
 
-@pytest.mark.parametrize("step", ["_write_meta", "_replace"])
+@pytest.mark.parametrize("step", ["swap._write_meta", "database.put_in_place"])
 def test_a_killed_attempt_changes_nothing_and_the_next_cleans_up(world: World, step: str) -> None:
     before = hashlib.sha256(world.published.read_bytes()).hexdigest()
     world.build(12)

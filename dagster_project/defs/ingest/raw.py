@@ -11,7 +11,7 @@ from dagster_project.defs.ingest import checks
 from dagster_project.defs.quality.outcomes import keep
 from dagster_project.defs.resources import Warehouse
 from dagster_project.publishing import gates
-from dagster_project.publishing.erasure import read_erased
+from dagster_project.publishing.erasure.tombstones import read_erased
 from dagster_project.settings import load as load_settings
 from sources.contract import Table
 from sources.erp_database.mapping import is_mapped

@@ -1,0 +1,1 @@
+"""Erasing a person: everywhere, for ever, with every channel told; see forget.py."""

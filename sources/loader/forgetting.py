@@ -5,7 +5,7 @@ with what it says of its contents: what landed stays known and is never loaded a
 killed in between has done some files and left the others; the next one does those.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from sources.loader.erasure import (
     rewrite_quarantine,
     rewrite_raw,
 )
+from sources.loader.mentions import ERASED, pattern
 from sources.loader.sql import literal, name, parquet, parquet_files
 from sources.loader.store import Store, remove
 
@@ -57,36 +58,47 @@ class Traces:
 
 
 def find(
-    data: Path, table: Table, erased: Erased, *, pattern: str | None = None, url: str | None = None
+    data: Path,
+    table: Table,
+    erased: Erased,
+    *,
+    values: Collection[str] = (),
+    url: str | None = None,
 ) -> Traces:
     """Look for erased people in raw and quarantine of a table; nothing is changed.
 
-    `pattern`: a regular expression for what else is theirs wherever it stands.
+    `values`: what is theirs wherever it stands.
     """
     store = Store(data, url)
     with _held(store, table) as connection:
-        return _find(connection, store, table, erased, pattern)
+        return _find(connection, store, table, erased, pattern(values) if values else None)
 
 
 def forget(
-    data: Path, table: Table, erased: Erased, *, pattern: str | None = None, url: str | None = None
+    data: Path,
+    table: Table,
+    erased: Erased,
+    *,
+    values: Collection[str] = (),
+    url: str | None = None,
 ) -> Traces:
     """Take erased people out of raw and quarantine of a table; what was there of them.
 
-    In rows that are others', what `pattern` finds in a text gives way to "erased".
+    In rows that are others', `values` in a text give way to "erased".
     """
     store = Store(data, url)
     with _held(store, table) as connection:
-        found = _find(connection, store, table, erased, pattern)
+        wanted = pattern(values) if values else None
+        found = _find(connection, store, table, erased, wanted)
         if found.files:
             # It tells rows and amounts of each file: made again from what they will be.
             remove(store.index_file(table))
         for path in sorted(found.files):
             if path.is_relative_to(store.raw_folder(table)):
-                replaced = _replaced(table, pattern) if pattern else None
+                replaced = _replaced(table, wanted) if wanted else None
                 rewrite_raw(connection, table, path, replaced=replaced)
             else:
-                rewrite_quarantine(connection, path, _refused(pattern))
+                rewrite_quarantine(connection, path, _refused(wanted))
         if found.files:
             store.push(table)
             Contents(connection, store, table).save([])
@@ -111,12 +123,12 @@ def _find(
     store: Store,
     table: Table,
     erased: Erased,
-    pattern: str | None,
+    wanted: str | None,
 ) -> Traces:
     found = Traces()
     raw = store.raw_files(table)
     if raw:
-        _find_in_raw(connection, table, erased, raw, pattern, found)
+        _find_in_raw(connection, table, erased, raw, wanted, found)
     quarantine = sorted(store.quarantine_folder(table).glob("[!_.]*.parquet"))
     if quarantine:
         if table.identifiers:
@@ -124,7 +136,7 @@ def _find(
         else:
             connection.execute("create or replace temp table _pieces (value varchar)")
         for path in quarantine:
-            rows = count(connection, f"from {parquet(path)} where {_refused(pattern)}")
+            rows = count(connection, f"from {parquet(path)} where {_refused(wanted)}")
             if rows:
                 found.quarantined += rows
                 found.files.add(path)
@@ -136,7 +148,7 @@ def _find_in_raw(
     table: Table,
     erased: Erased,
     raw: list[Path],
-    pattern: str | None,
+    wanted: str | None,
     found: Traces,
 ) -> None:
     rows = read_raw(raw)
@@ -149,9 +161,9 @@ def _find_in_raw(
         )
         named = "false"
     mentions = "false"
-    if pattern:
+    if wanted:
         mentions = " or ".join(
-            f"coalesce(regexp_matches({name(column)}::varchar, {literal(pattern)}, 'i'), false)"
+            f"coalesce(regexp_matches({name(column)}::varchar, {literal(wanted)}, 'i'), false)"
             for column in _texts(table)
         )
     for path, theirs, others in connection.execute(
@@ -184,22 +196,22 @@ def _texts(table: Table) -> list[str]:
     return [c.name for c in table.columns if c.type in ("text", "object")] + ["_extra"]
 
 
-def _replaced(table: Table, pattern: str) -> dict[str, str]:
-    """SQL for the columns of rows that stay, without what the pattern finds in them."""
+def _replaced(table: Table, wanted: str) -> dict[str, str]:
+    """SQL for the columns of rows that stay, without what is `wanted`."""
     kinds = {c.name: "json" if c.type == "object" else "varchar" for c in table.columns}
-    found = literal(pattern)
+    found = literal(wanted)
     changed = {}
     for column in _texts(table):
         text = f"{name(column)}::varchar"
         # Twice: of two that touch, the first one's end is the second one's beginning.
         for _ in range(2):
-            text = f"regexp_replace({text}, {found}, '\\1erased\\2', 'gi')"
+            text = f"regexp_replace({text}, {found}, {literal(ERASED)}, 'gi')"
         changed[column] = f"cast({text} as {kinds.get(column, 'json')})"
     return changed
 
 
-def _refused(pattern: str | None) -> str:
-    if not pattern:
+def _refused(wanted: str | None) -> str:
+    if not wanted:
         return NAMED_IN_PIECES
     return f"""({NAMED_IN_PIECES}
-        or coalesce(regexp_matches("row", {literal(pattern)}, 'i'), false))"""
+        or coalesce(regexp_matches("row", {literal(wanted)}, 'i'), false))"""

@@ -4,10 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from delivery_world import AS_OF, AUDIENCE, SALT, Recorder, World
+from delivery_world import AUDIENCE, Recorder, World
 
 from dagster_project.channels.base import NoSettings
-from dagster_project.publishing.erasure.tombstones import forget
 from dagster_project.publishing.report import DeliveryState
 
 REMOVE = f"delete from audiences.{AUDIENCE} where profile_id < 'p_{{:06d}}'"
@@ -112,6 +111,6 @@ def test_erased_people_are_removed_without_asking_even_the_last_one(
 ) -> None:
     world.rebuild(1)
     world.deliver(recorder)
-    forget(world.published, world.ledger, "p0@example.org", SALT, at=AS_OF)
-    report = world.deliver(recorder)
-    assert (report.state, recorder.operations()) == (DeliveryState.DONE, {"p_000000": "remove"})
+    report = world.forget("p0@example.org", recorder)
+    assert report.unacknowledged == []
+    assert recorder.operations() == {"p_000000": "erase"}

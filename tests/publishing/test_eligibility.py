@@ -68,7 +68,7 @@ def test_each_consent_channel_asks_for_its_own_kind_of_address(
         changes=[
             f"update marts.customer_consents set channel = '{channel}'",
             "insert into marts.customer_identifiers select profile_id, 'device_id', "
-            "'d' || profile_id, 'app', now(), now() from marts.customer_profiles",
+            "'d' || profile_id, 'app', now(), now(), false from marts.customer_profiles",
             change,
         ]
     )

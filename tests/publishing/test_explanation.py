@@ -55,7 +55,6 @@ def identity(*changes: str) -> list[str]:
     """The tables and columns of identity that a build publishes, with nothing in them."""
     empty = "where false"
     return [
-        "alter table marts.customer_identifiers add column is_demoted boolean default false",
         "alter table marts.customer_identifiers add column demoted_because varchar",
         "alter table marts.customer_identifiers add column steps_to_anchor integer",
         "update marts.customer_identifiers set steps_to_anchor = (identifier_type = 'phone')::int",

@@ -14,11 +14,12 @@ from dagster_project.channels.base import RetriableError
 from dagster_project.channels.file import FileChannel, FileSettings
 from dagster_project.publishing import ledger as ledger_file
 from dagster_project.publishing.erasure.forget import ErasureIncompleteError
-from dagster_project.publishing.erasure.search import ERASED, Search, pattern
+from dagster_project.publishing.erasure.search import Search
 from dagster_project.publishing.erasure.subject import FOLDER
 from dagster_project.publishing.erasure.tombstones import SaltChangedError
 from dagster_project.publishing.people import UnknownPersonError
 from dagster_project.publishing.status import status
+from sources.loader.mentions import ERASED, pattern
 
 VALUES = ("p3@example.org", "+40722000003")
 MARTS = ("customer_profiles", "customer_identifiers", "customer_consents")

@@ -34,7 +34,7 @@ from dagster_project.publishing.erasure.notices import (
     tell,
     write_notices,
 )
-from dagster_project.publishing.erasure.search import Search, foreign_files, pattern
+from dagster_project.publishing.erasure.search import Search, foreign_files
 from dagster_project.publishing.erasure.subject import Journal, Subject, find_subject
 from dagster_project.publishing.erasure.tombstones import (
     PROFILE,
@@ -131,7 +131,7 @@ def forget(
         journal = Journal.of(house.data, subject, salt=house.salt)
         progress("looking for the person")
         erased = _as_erased(house, subject)
-        journal.write(subject.having(_traces(house, erased, forgetting.find, None, progress)))
+        journal.write(subject.having(_traces(house, erased, forgetting.find, (), progress)))
         return _carry_out(house, journal, at, progress)
 
 
@@ -206,15 +206,14 @@ def _traces(
     house: Installation,
     erased: ErasedPeople,
     step: Callable[..., Traces],
-    values: tuple[str, ...] | None,
+    values: tuple[str, ...],
     progress: Progress,
 ) -> Traces:
     """What all tables of raw have, looked for or taken out."""
     found = Traces()
     for table in tables():
         progress(f"raw {table.full_name}")
-        wanted = pattern(values) if values else None
-        found.add(step(house.data, table, erased, pattern=wanted, url=house.objects_url))
+        found.add(step(house.data, table, erased, values=values, url=house.objects_url))
     return found
 
 
@@ -228,7 +227,7 @@ def _counts(traces: Traces) -> dict[str, int]:
 
 def _look(house: Installation, subject: Subject, progress: Progress) -> ForgetReport:
     erased = _as_erased(house, subject)
-    traces = _traces(house, erased, forgetting.find, None, progress)
+    traces = _traces(house, erased, forgetting.find, (), progress)
     search = Search.of(subject.having(traces))
     traces = _traces(house, erased, forgetting.find, search.values, progress)
     progress("every other file")

@@ -17,12 +17,12 @@ from dagster_project import database
 from dagster_project.errors import PerennialError
 from dagster_project.publishing import ledger as ledger_file
 from dagster_project.publishing.erasure.search import (
-    ERASED,
     Search,
     own_files,
     sqlite_tables,
 )
 from dagster_project.publishing.erasure.subject import Subject
+from sources.loader.mentions import ERASED
 from sources.loader.sql import literal, name
 
 _TABLES = {"raw", "quarantine"}

@@ -10,7 +10,7 @@ import re
 import sqlite3
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ import duckdb
 
 from dagster_project import database
 from dagster_project.publishing.erasure.subject import FOLDER, Subject
+from sources.loader.mentions import pattern
 from sources.loader.sql import literal, name, parquet
 
 # What the platform itself writes, besides files whose names begin with a dot.
@@ -26,25 +27,6 @@ _OWN = {"raw", "quarantine", "identity", "channels", "logs"}
 _OWN_FILES = ("warehouse.duckdb", "published.duckdb", "ledger.duckdb")
 # By bytes of compressed or packed tables, a shorter one is met by chance.
 _SHORTEST_BYTES = 8
-_NEVER = r"\b\B"
-
-
-def pattern(values: Collection[str]) -> str:
-    """A regular expression, of RE2 and of Python, for values that stand by themselves.
-
-    Part of a longer number, word or address isn't the value. It ignores case where it is told to.
-    Groups 1 and 3 are what stands before, 2 and 4 what stands behind.
-    """
-    words = {is_address: [re.escape(v) for v in values if ("@" in v) == is_address]
-             for is_address in (True, False)}  # fmt: skip
-    addresses, others = ("|".join(words[key]) or _NEVER for key in (True, False))
-    return (
-        rf"(^|[^0-9A-Za-z._%+-])(?:{addresses})($|[^0-9A-Za-z._-]|[._-](?:$|[^0-9A-Za-z]))"
-        rf"|(^|[^0-9A-Za-z])(?:{others})($|[^0-9A-Za-z])"
-    )
-
-
-ERASED = r"\1\3erased\2\4"
 
 
 @dataclass(frozen=True)

@@ -60,15 +60,12 @@ def demote_stand_ins(joining: Joining, rules: Rules) -> None:
     _demote_above(joining, TOO_BUSY, busy["node"], busy["daily_count"], busy["daily_limit"])
 
 
-def demote_crowded_registrations(joining: Joining, rules: Rules) -> None:
-    """A card or customer number that is seen with everybody's e-mails, cards and registrations."""
+def demote_crowded(joining: Joining, rules: Rules) -> None:
+    """A customer number, a card or an e-mail that is seen with everybody's cards and browsers."""
     limits = ", ".join(
         f"({rule.strength}, {strength}, {limit})"
-        for rule in rules.registered
-        for strength, limit in {
-            _REGISTERED: rule.person_limit,
-            **_value_limits(rule, rules),
-        }.items()
+        for rule in rules.identifiers
+        for strength, limit in _value_limits(rule, rules).items()
     )
     key = joining.person_key()[joining.person]
     write_table(
@@ -80,19 +77,19 @@ def demote_crowded_registrations(joining: Joining, rules: Rules) -> None:
         joining.connection,
         f"""
         with limits (strength, other_strength, value_limit) as (values {limits}),
-        registered as (
+        limited as (
             select signal_no, node, strength
             from _identity_mentions join _identity_nodes using (node)
-            where strength <= {rules.weakest_registered}
+            where strength in (select strength from limits)
         ),
         seen as (
-            select registered.node, registered.strength,
+            select limited.node, limited.strength,
                 case when other.strength <= {rules.weakest_registered} then {_REGISTERED}
                     else other.strength end as other_strength,
                 count(distinct _identity_keys.key) as value_count
-            from registered
+            from limited
             join _identity_mentions as mentions
-                on mentions.signal_no = registered.signal_no and mentions.node <> registered.node
+                on mentions.signal_no = limited.signal_no and mentions.node <> limited.node
             join _identity_nodes as other on other.node = mentions.node
             join _identity_keys on _identity_keys.node = mentions.node
             group by all
@@ -116,8 +113,9 @@ def demote_crowded_registrations(joining: Joining, rules: Rules) -> None:
 
 
 def _value_limits(rule: IdentifierRule, rules: Rules) -> dict[int, int]:
-    """The limits of a registered type by the strength of the other type."""
-    return {
+    """The limits of a type by the strength of the other type, or of all registrations."""
+    registrations = {_REGISTERED: rule.person_limit} if rule.is_registered else {}
+    return registrations | {
         other.strength: rule.value_limits[other.name]
         for other in rules.identifiers
         if other.name in rule.value_limits
@@ -135,25 +133,33 @@ def _demote_above(
 
 
 def demote_hubs(joining: Joining, rules: Rules) -> bool:
-    """A till's default customer shares each of many cards and contacts with another person."""
-    holder = joining.holders(rules.weakest_registered)
+    """A default customer or e-mail shares each of many identifiers with another person.
+
+    A registration is judged by contacts and cards alone: whoever works in a shop signs in on the
+    browsers of many.
+    """
     evidence = joining.evidence
-    contacts = evidence.nodes_of(
-        tuple(rule for rule in rules.shared if rule.is_contact or rule.name == "payment_card")
-    )
-    chosen = contacts[evidence.mention_node] & (holder[evidence.mention_signal] >= 0)
-    node, registration = distinct_pairs(
-        evidence.mention_node[chosen],
-        holder[evidence.mention_signal[chosen]],
-        evidence.node_count,
+    contacts = tuple(rule for rule in rules.shared if rule.is_contact)
+    cards = tuple(rule for rule in rules.shared if rule.name == "payment_card")
+    holder = joining.holders(max(rule.strength for rule in (*rules.registered, *contacts)))
+    mention_holder = holder[evidence.mention_signal]
+    is_shared = ~evidence.nodes_of(rules.registered)[evidence.mention_node] & (mention_holder >= 0)
+    by_contact = is_shared & evidence.nodes_of(contacts)[mention_holder]
+    tells = evidence.nodes_of((*contacts, *cards))
+    asked = tells.copy()
+    asked[evidence.mention_node[by_contact]] = True
+    chosen = is_shared & asked[evidence.mention_node]
+    node, holder = distinct_pairs(
+        evidence.mention_node[chosen], mention_holder[chosen], evidence.node_count
     )
     write_table(
         joining.connection,
         "_identity_shared",
         {
             "node": node,
-            "registration": registration,
-            "person": joining.person_key()[joining.person[registration]],
+            "holder": holder,
+            "person": joining.person_key()[joining.person[holder]],
+            "is_judged": tells[node] | evidence.nodes_of(contacts)[holder],
         },
     )
     found = integers(
@@ -166,11 +172,12 @@ def demote_hubs(joining: Joining, rules: Rules) -> bool:
                 having count(distinct person) between 2 and {_HUB_IDENTIFIER_PERSONS}
             )
         )
-        select one.registration as node,
+        select one.holder as node,
             least(count(distinct one.node), count(distinct other.person)) as person_count
         from shared as one
         join shared as other on one.node = other.node and one.person <> other.person
-        group by one.registration
+        where one.is_judged
+        group by one.holder
         having person_count > {rules.hub_limit}
         order by node
         """,

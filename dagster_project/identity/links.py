@@ -9,7 +9,7 @@ import numpy as np
 
 from dagster_project.identity.components import Flags
 from dagster_project.identity.demotion import (
-    demote_crowded_registrations,
+    demote_crowded,
     demote_crowds,
     demote_hubs,
     demote_shared,
@@ -33,7 +33,7 @@ def join_all(
     if evidence.node_count == 0:
         return joining
     demote_stand_ins(joining, rules)
-    demote_crowded_registrations(joining, rules)
+    demote_crowded(joining, rules)
     nobody_joined = joining.person
     _join_registered(joining, rules)
     if demote_hubs(joining, rules):

@@ -184,7 +184,7 @@ def _identifier(name: str, strength: int, section: "_Section") -> IdentifierRule
         is_registered=is_registered,
         is_contact=section.flag("contact"),
         names_must_agree=not is_registered and section.choice("names", NAME_RULES) == "must_agree",
-        value_limits=section.limits("value_limits") if is_registered else {},
+        value_limits=section.limits("value_limits"),
         blocked=section.patterns("blocked", required=False),
     )
     section.refuse_unread()

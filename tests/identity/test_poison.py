@@ -1,37 +1,40 @@
-"""A wrong record costs at most the two people whose identifiers it carries."""
+"""A wrong record costs at most the two people it names; a value that many use costs nobody."""
 
-from collections.abc import Iterator
-
-import duckdb
 import pytest
-from poison import POISON, POPULAR, clean, poisoned
-
-RECORDS = 48_000
+from poison import POISONS, POPULAR, Town
 
 
 @pytest.fixture(scope="module")
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        clean(connection, RECORDS)
-        yield connection
+def town() -> Town:
+    return Town(records=12_000)
 
 
-@pytest.mark.parametrize("kind", POISON)
-def test_one_wrong_record_changes_nobody_but_the_two_it_names(
-    connection: duckdb.DuckDBPyConnection, kind: str
+@pytest.mark.parametrize("unnamed", [False, True])
+def test_wrong_records_change_nobody_but_the_two_that_each_of_them_names(
+    town: Town, *, unnamed: bool
 ) -> None:
-    assert poisoned(connection, kind) <= 2
+    harm = town.poisoned(*POISONS, unnamed=unnamed)
+    assert 0 < harm.joined <= 2 * len(POISONS)
+    assert harm.most_joined == 2
+    assert harm.outsiders == 0
 
 
-def test_a_value_that_everybody_uses_changes_nobody(connection: duckdb.DuckDBPyConnection) -> None:
-    assert poisoned(connection, POPULAR) == 0
+def test_values_that_many_people_use_change_nobody(town: Town) -> None:
+    harm = town.flooded(*POPULAR, people=1_200)
+    assert (harm.joined, harm.outsiders) == (0, 0)
 
 
-def test_the_count_sees_a_world_in_which_everybody_changed(
-    connection: duckdb.DuckDBPyConnection,
+@pytest.mark.parametrize("kind", ["an e-mail on browsers", "an e-mail on receipts by card"])
+def test_a_contact_of_a_dozen_people_with_cards_and_browsers_of_their_own_changes_nobody(
+    town: Town, kind: str
 ) -> None:
-    connection.execute("create table kept as from clean")
-    connection.execute("update clean set profile_id = signal_id")
-    assert poisoned(connection, next(iter(POISON))) == RECORDS
-    connection.execute("create or replace table clean as from kept")
+    harm = town.flooded(kind, people=12)
+    assert (harm.joined, harm.outsiders) == (0, 0)
+
+
+def test_the_count_sees_what_happens_to_others(town: Town) -> None:
+    town.connection.execute(
+        "update before set profile_id = profile_id || '?' "
+        "where signal_id = (select max(signal_id) from before)"
+    )
+    assert town.poisoned("an alias of another's account", unnamed=True).outsiders > 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.cli.main import dbtRunner
+from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from dagster_project.database import connect
 from dagster_project.warehouse import Build, begin
@@ -44,15 +44,19 @@ def make_world(
 
 def stage(data: Path) -> None:
     """Build the staging models in the warehouse of a data directory."""
+    dbt(data, "run", "--select", "fqn:perennial.staging")
+
+
+def dbt(data: Path, *arguments: str) -> dbtRunnerResult:
+    """Run a dbt command on the warehouse of a data directory."""
     profiles = yaml.safe_load((DBT / "profiles.yml").read_text())
     profiles["perennial"]["outputs"]["duckdb"]["path"] = str(data / "warehouse.duckdb")
     (data / "profiles.yml").write_text(yaml.safe_dump(profiles))
     quietly = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
     places = ["--project-dir", DBT, "--profiles-dir", data, "--target-path", data / "target"]
     try:
-        outcome = dbtRunner().invoke(
-            [*quietly, "run", "--select", "fqn:perennial.staging", *map(str, places)]
-        )
+        outcome = dbtRunner().invoke([*quietly, *arguments, *map(str, places)])
     finally:
         DuckDBConnectionManager.close_all_connections()
     assert outcome.success, outcome.exception
+    return outcome

@@ -4,7 +4,7 @@ A node is an identifier in its one spelling. Nodes are numbered in order of stre
 comparing two numbers compares the identifiers, and no numbering hangs on the order of rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import numpy as np
@@ -30,6 +30,21 @@ class Evidence:
     def nodes_of(self, rules: tuple[IdentifierRule, ...]) -> NDArray[np.bool_]:
         """Whether each node is of one of these types."""
         return np.isin(self.node_strength, [rule.strength for rule in rules])
+
+    def renamed(self, signal_no: Integers, node: Integers, holder: Integers) -> "Evidence":
+        """The same, but that a signal which mentions `node` mentions `holder` in its place."""
+        base = max(self.node_count, 1)
+        order = np.argsort(signal_no * base + node)
+        keys, holder = (signal_no * base + node)[order], holder[order]
+        is_asked = np.zeros(base, dtype=np.bool_)
+        is_asked[node] = True
+        asked = np.flatnonzero(is_asked[self.mention_node])
+        wanted = self.mention_signal[asked] * base + self.mention_node[asked]
+        place = np.searchsorted(keys, wanted)
+        found = keys[np.minimum(place, len(keys) - 1)] == wanted
+        renamed = self.mention_node.copy()
+        renamed[asked[found]] = holder[place[found]]
+        return replace(self, mention_node=renamed)
 
 
 def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str) -> Evidence:
@@ -68,16 +83,7 @@ def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str)
         """
     )
     connection.execute(
-        f"""
-        create or replace temp table _identity_seen as
-        select mentions.node, signals.source,
-            min(signals.first_seen_at) as first_seen_at,
-            max(signals.last_seen_at) as last_seen_at,
-            sum(signals.record_count)::bigint as record_count
-        from _identity_mentions as mentions
-        join {signals} as signals using (signal_no)
-        group by mentions.node, signals.source
-        """
+        f"create or replace temp table _identity_seen as {seen(signals)} group by all"
     )
     types = ", ".join(f"({rule.strength}, '{rule.name}')" for rule in rules.identifiers)
     connection.execute(
@@ -103,6 +109,17 @@ def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str)
     )
     connection.execute("drop table _identity_value_nodes")
     return _arrays(connection, signals)
+
+
+def seen(signals: str) -> str:
+    """SQL for the rows of _identity_seen, without its `group by all`."""
+    return f"""
+        select mentions.node, signals.source,
+            min(signals.first_seen_at) as first_seen_at,
+            max(signals.last_seen_at) as last_seen_at,
+            sum(signals.record_count)::bigint as record_count
+        from _identity_mentions as mentions
+        join {signals} as signals using (signal_no)"""
 
 
 def _arrays(connection: duckdb.DuckDBPyConnection, signals: str) -> Evidence:

@@ -101,7 +101,7 @@ def write_history(connection: duckdb.DuckDBPyConnection, *, as_of: datetime) -> 
                 when kind = 'merge' and joined_by is not null then 'joined by ' || joined_by
                 when kind = 'merge' and is_alike then 'joined as alike'
                 when kind = 'merge' and joins_others then 'joined by identifiers that are new'
-                when lost is not null then 'demoted: ' || lost
+                when lost is not null then lost
                 when kind = 'merge' then 'an older identifier came to light'
                 else 'what joined them is no longer there'
             end
@@ -156,12 +156,20 @@ def _write_moves(connection: duckdb.DuckDBPyConnection) -> None:
             group by former
         ),
         lost as (
-            select before.profile_id as former, string_agg(distinct demoted.identifier_type, ', '
-                    order by demoted.identifier_type) as identifier_types
+            select before.profile_id as former,
+                case when bool_and(gone.is_passed_on) then 'passed on: ' else 'demoted: ' end
+                    || string_agg(distinct gone.identifier_type, ', '
+                        order by gone.identifier_type) as identifier_types
             from _identity_before as before
-            join identity.demoted as demoted
-                on demoted.identifier_type = before.identifier_type
-                and demoted.identifier_value = before.value
+            join (
+                select identifier_type, identifier_value, false as is_passed_on
+                from identity.demoted
+                union
+                select identifier_type, identifier_value, true from identity.identifiers
+                where held_until is not null
+            ) as gone
+                on gone.identifier_type = before.identifier_type
+                and gone.identifier_value = before.value
             group by before.profile_id
         ),
         ranked as (

@@ -20,6 +20,7 @@ from dagster_project.identity.evidence import Evidence
 from dagster_project.identity.joining import Joining, Links
 from dagster_project.identity.matching import Pairs
 from dagster_project.identity.overrides import Decisions
+from dagster_project.identity.reassignment import begin, hand_over
 from dagster_project.identity.rules import IdentifierRule, Rules
 
 _MILLION = 1_000_000
@@ -29,6 +30,7 @@ def join_all(
     connection: duckdb.DuckDBPyConnection, rules: Rules, evidence: Evidence, decisions: Decisions
 ) -> Joining:
     """Join what belongs together; the result says who is who, what was demoted and what was cut."""
+    begin(connection)
     joining = Joining(connection, evidence, decisions)
     if evidence.node_count == 0:
         return joining
@@ -64,6 +66,8 @@ def _join_shared(joining: Joining, rules: Rules, rule: IdentifierRule) -> None:
     links = joining.links(strengths)
     if len(links.left) == 0:
         return
+    if rule.reassigned_after_days and hand_over(joining, rules, rule, links):
+        links = joining.links(strengths)
     demote_shared(joining, rules, rule, links)
     links = joining.links_left(links, strengths)
     demote_crowds(joining, rules, links)

@@ -195,6 +195,50 @@ def telling_apart(
     return np.unique(np.concatenate([found, undescribed]))
 
 
+def strangers(
+    connection: duckdb.DuckDBPyConnection,
+    touched: Integers,
+    person: Integers,
+    person_of_node: Integers,
+    *,
+    may_be_unknown: bool,
+) -> Integers:
+    """Of the identifiers in `touched`, those whose persons have nothing else to do with each other.
+
+    `touched`, `person` and `person_of_node` are as in telling_apart. Their records contradict each
+    other, and no two are of one family name; with `may_be_unknown`, it is enough that they don't
+    agree.
+    """
+    node = described_nodes(connection)
+    write_table(connection, "_identity_described", {"node": node, "person": person_of_node[node]})
+    write_table(connection, "_identity_touched", {"identifier": touched, "person": person})
+    apart = f"not {_agrees('one', 'other')}" if may_be_unknown else _contradicts("one", "other")
+    found = integers(
+        connection,
+        f"""
+        with said as (
+            select distinct identifier, person, given_name, family_name, birth_date, tax_id
+            from _identity_touched
+            left join _identity_described using (person)
+            left join _identity_people using (node)
+            qualify count(*) over (partition by identifier) <= {_MOST_DESCRIPTIONS}
+        ),
+        pairs as (
+            select one.identifier,
+                bool_or({apart}) and not bool_or(coalesce({_family_similar("one", "other")}, false))
+                    as are_strangers
+            from said as one
+            join said as other on one.identifier = other.identifier and one.person < other.person
+            group by one.identifier, one.person, other.person
+        )
+        select identifier from pairs
+        group by identifier having bool_and(are_strangers)
+        """,
+    )["identifier"]
+    connection.execute("drop table _identity_described; drop table _identity_touched")
+    return found
+
+
 def contradictions(
     connection: duckdb.DuckDBPyConnection,
     described: Integers,
@@ -282,14 +326,18 @@ def pairs_within(connection: duckdb.DuckDBPyConnection, person: Integers) -> tup
     return int(found["pairs"][0]), int(found["apart"][0])
 
 
-def _similar(one: str, other: str) -> str:
+def _same(one: str, other: str) -> str:
     """Null if either is unknown."""
     return (
-        f"({one} = {other} or starts_with({one}, {other}) or starts_with({other}, {one})"
-        f" or (length({one}) > 3 and length({other}) > 3"
+        f"({one} = {other} or (length({one}) > 3 and length({other}) > 3"
         f" and damerau_levenshtein({one}, {other}) <= 1)"
         f" or list_has_any(string_split({one}, ' '), string_split({other}, ' ')))"
     )
+
+
+def _similar(one: str, other: str) -> str:
+    """The same, or one an initial or a short form of the other; null if either is unknown."""
+    return f"({_same(one, other)} or starts_with({one}, {other}) or starts_with({other}, {one}))"
 
 
 def _given_similar(a: str, b: str) -> str:
@@ -325,10 +373,14 @@ def _contradicts(a: str, b: str) -> str:
     born_together = f"coalesce({a}.birth_date = {b}.birth_date, false)"
     given_apart = f"coalesce(not {_given_similar(a, b)}, false)"
     family_similar = f"coalesce({_family_similar(a, b)}, false)"
+    # Who marries keeps the given name as it was: Andreia Lima is no André Costa.
+    given_same = _same(f"{a}.given_name", f"{b}.given_name")
+    named_apart = f"coalesce(not {_family_similar(a, b)} and not {given_same}, false)"
     return (
         f"({_born_apart(a, b)}"
         f" or ({_taxed_apart(a, b)} and not ({born_together} and {_names_similar(a, b)}))"
-        f" or ({given_apart} and not ({born_together} and {family_similar})))"
+        f" or ({given_apart} and not ({born_together} and {family_similar}))"
+        f" or ({named_apart} and not {born_together}))"
     )
 
 

@@ -37,6 +37,7 @@ MEASURES = (
     "changed",
     "estimated_precision",
 )
+_REASSIGNED = "reassigned_after_days"
 NAME_RULES = ("must_not_contradict", "must_agree")
 
 
@@ -54,6 +55,7 @@ class IdentifierRule:
     person_limit: int
     records_per_day: int
     contact_limit: int
+    reassigned_after_days: int
     is_registered: bool
     is_contact: bool
     names_must_agree: bool
@@ -181,6 +183,7 @@ def _identifier(name: str, strength: int, section: "_Section") -> IdentifierRule
         person_limit=section.limit("person_limit"),
         records_per_day=section.limit("records_per_day") if is_registered else 0,
         contact_limit=0 if is_registered else section.limit("contact_limit"),
+        reassigned_after_days=section.limit(_REASSIGNED) if _REASSIGNED in section.content else 0,
         is_registered=is_registered,
         is_contact=section.flag("contact"),
         names_must_agree=not is_registered and section.choice("names", NAME_RULES) == "must_agree",

@@ -16,6 +16,9 @@
 | household_members | a person who shares a household with others |
 | household_links | two persons of a household, and the address, e-mail or phone they share |
 
+What was passed on is its present holder's; of a former one it is as if demoted, and `held_until`
+says since when.
+
 A demoted identifier proves nothing about who wrote, but a refusal that comes from it may be that of
 any of its users.
 """
@@ -90,6 +93,9 @@ def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
         create or replace temp table _identity_together as
         select holders.node as from_node, mentions.node as to_node, signals.source,
             mentions.is_previous,
+            (holders.signal_no, holders.node) in (
+                select (signal_no, holder) from _identity_reassigned where is_unnamed
+            ) as is_passed_on,
             min(signals.first_seen_at) as first_seen_at,
             max(signals.last_seen_at) as last_seen_at,
             sum(signals.record_count)::bigint as record_count
@@ -98,7 +104,7 @@ def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
         join _identity_signals as signals using (signal_no)
         where mentions.node <> holders.node
             and mentions.node in (select node from _identity_members)
-        group by holders.node, mentions.node, signals.source, mentions.is_previous
+        group by holders.node, mentions.node, signals.source, mentions.is_previous, is_passed_on
         """
     )
     for table, which in (("link_nodes", "anti"), ("cut_nodes", "semi")):
@@ -113,7 +119,7 @@ def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     connection.execute(
         """
         insert into _identity_link_nodes
-        select alike.from_node, alike.to_node, null, false,
+        select alike.from_node, alike.to_node, null, false, false,
             greatest(one.first_seen_at, other.first_seen_at),
             greatest(one.last_seen_at, other.last_seen_at), 0, alike.probability
         from _identity_alike as alike
@@ -121,7 +127,7 @@ def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
         join _identity_nodes as other on other.node = alike.to_node
         where alike.probability >= $1 and alike.is_one
         union all
-        select distinct from_node, to_node, 'steward', false, null::timestamptz,
+        select distinct from_node, to_node, 'steward', false, false, null::timestamptz,
             null::timestamptz, 0, null::double
         from _identity_decided
         """,
@@ -146,8 +152,9 @@ def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
 def _rule(one: str, other: str) -> str:
     """What put two nodes into one record, as SQL over `links` and the aliases of the two.
 
-    An alias event, the account or the card that the ERP notes with its customer, the web order that
-    its customer placed, or else merely that they came together.
+    An alias event, a phone or a device that was passed on since, the account or the card that the
+    ERP notes with its customer, the web order that its customer placed, or else merely that they
+    came together.
     """
     types = f"({one}.identifier_type, {other}.identifier_type)"
     noted = f"links.source = 'erp' and 'erp_customer_id' in {types}"
@@ -155,6 +162,7 @@ def _rule(one: str, other: str) -> str:
         when links.probability is not null then 'alike'
         when links.source = 'steward' then 'must_link'
         when links.is_previous then 'alias'
+        when links.is_passed_on then 'passed_on'
         when {noted} and 'user_id' in {types} then 'web_user_id'
         when {noted} and 'loyalty_id' in {types} then 'loyalty_id'
         when {noted} and ('anonymous_id' in {types} or 'device_id' in {types}) then 'web_order_id'
@@ -211,16 +219,28 @@ def _write_identifiers(connection: duckdb.DuckDBPyConnection) -> None:
         """
         create or replace table identity.identifiers as
         with own as (
-            select seen.*, seen.node as holder, false as is_demoted
+            select seen.*, seen.node as holder, false as is_demoted,
+                null::timestamptz as held_until
             from _identity_seen as seen
             anti join _identity_demotions as demotions using (node)
+        ),
+        former as (
+            select passed.node, signals.source,
+                min(signals.first_seen_at) as first_seen_at,
+                max(signals.last_seen_at) as last_seen_at,
+                sum(signals.record_count)::bigint as record_count,
+                min(passed.holder) as holder, true as is_demoted, passed.held_until
+            from _identity_reassigned as passed
+            join _identity_signals as signals using (signal_no)
+            group by passed.node, signals.source, passed.held_until
         ),
         shared as (
             select mentions.node, signals.source,
                 min(signals.first_seen_at) as first_seen_at,
                 max(signals.last_seen_at) as last_seen_at,
                 sum(signals.record_count)::bigint as record_count,
-                min(holders.node) as holder, true as is_demoted
+                min(holders.node) as holder, true as is_demoted,
+                null::timestamptz as held_until
             from _identity_mentions as mentions
             semi join _identity_demotions as demotions using (node)
             join _identity_holders as holders using (signal_no)
@@ -230,8 +250,8 @@ def _write_identifiers(connection: duckdb.DuckDBPyConnection) -> None:
         )
         select members.profile_id, nodes.identifier_type, nodes.value as identifier_value,
             seen.source, seen.first_seen_at, seen.last_seen_at, seen.record_count,
-            seen.is_demoted
-        from (from own union all by name from shared) as seen
+            seen.is_demoted, seen.held_until
+        from (from own union all by name from former union all by name from shared) as seen
         join _identity_nodes as nodes using (node)
         join _identity_members as members on members.node = seen.holder
         """

@@ -39,9 +39,9 @@ def write_tied(connection: duckdb.DuckDBPyConnection, node_count: int) -> None:
         f"""
         select rowid as link, from_node, to_node, {_LENGTH} as length,
             coalesce(epoch_us(first_seen_at), {_NEVER}) as seen,
-            2 * coalesce(list_position((
+            4 * coalesce(list_position((
                 select list(distinct source order by source) from _identity_link_nodes
-            ), source), 0) + is_previous::bigint as kind
+            ), source), 0) + 2 * is_passed_on::bigint + is_previous::bigint as kind
         from _identity_link_nodes
         """,
     )

@@ -78,11 +78,7 @@ def _explain_apart(connection: duckdb.DuckDBPyConnection, one: Found, other: Fou
             for pair in review_of(connection, one.profile_id)
             if other.profile_id in (pair["from_profile_id"], pair["to_profile_id"])
         ],
-        shared=[
-            row
-            for row in identifiers_of(connection, one.profile_id)
-            if row["is_demoted"] and named(row) in held
-        ],
+        shared=[row for row in identifiers_of(connection, one.profile_id) if named(row) in held],
     )
 
 

@@ -38,7 +38,12 @@ def find(connection: duckdb.DuckDBPyConnection, identifier: str) -> Found:
     """
     wanted = identifier.strip()
     names = ["select profile_id, 'profile_id', profile_id from {0}.customer_profiles"]
-    names += ["select profile_id, identifier_type, identifier_value from {0}.customer_identifiers"]
+    names += [
+        # What was passed on is its present holder's.
+        "select profile_id, identifier_type, identifier_value from {0}.customer_identifiers "
+        "qualify not is_demoted or bool_and(is_demoted) over "
+        "(partition by identifier_type, identifier_value)"
+    ]
     if has_table(connection, "marts", "identity_redirects"):
         names += ["select profile_id, 'profile_id', former_profile_id from {0}.identity_redirects"]
     orders = "select profile_id, 'order', order_id from {0}.customer_orders where profile_id <> ''"

@@ -27,6 +27,7 @@ RULES = {
     "loyalty_id": "card noted in ERP",
     "web_order_id": "order in ERP",
     "alias": "alias",
+    "passed_on": "passed on since",
     "alike": "alike",
     "must_link": "a steward's word",
 }

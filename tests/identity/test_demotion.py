@@ -130,19 +130,6 @@ def test_a_birth_date_that_a_form_filled_in_contradicts_nobody() -> None:
     assert world.same("erp", "card")
 
 
-def test_a_recycled_phone_doesnt_join_its_old_owner_to_its_new_one() -> None:
-    world = resolved(
-        [
-            member("old", "L1", phone="0721 234 567", **named("Ana", "Pop")),
-            customer("new", "C2", day=300, phone="+40721234567", **named("Dragoș", "Ene")),
-            signal("receipt", "pos", day=1, loyalty_id="L1"),
-        ]
-    )
-    assert world.different("old", "new")
-    assert world.same("old", "receipt")
-    assert list(world.demoted()) == [("phone", "+40721234567")]
-
-
 def test_a_tills_default_card_doesnt_join_those_who_pay_with_it() -> None:
     signals = []
     for number, names in people(30):

@@ -104,7 +104,6 @@ def test_a_recycled_phone_makes_strangers_no_household() -> None:
             member("ion", "L2", 300, **phone, **named("Ion", "Ene"), **ELSEWHERE),
         ]
     )
-    assert ("phone", "+40721234567") in world.demoted()
     assert homes(world) == set()
 
 

@@ -181,8 +181,8 @@ def test_of_two_sources_on_one_day_the_first_by_name_is_told_whatever_the_order(
         create table _identity_members as select * from (values (0, true), (1, false))
             as members (node, is_anchor);
         create table _identity_link_nodes as
-            select 0 as from_node, 1 as to_node, source, is_previous, null::timestamptz
-                as first_seen_at, null::double as probability
+            select 0 as from_node, 1 as to_node, source, is_previous, false as is_passed_on,
+                null::timestamptz as first_seen_at, null::double as probability
             from (values ('web', false), ('app', true), ('app', false))
                 as seen (source, is_previous)
             order by source {order}, is_previous {order}

@@ -24,8 +24,14 @@ from tests.e2e.house import AS_OF, House
 
 SECRET = "a secret of the test"
 _COLUMNS = ("kind", "from_type", "from_value", "to_type", "to_value")
-# What is told of the decisions themselves.
-_TOLD = ("marts.identity_history", "identity.history", "identity.measures")
+# What is told of the decisions themselves: the id of who was kept apart for a day leads on.
+_TOLD = (
+    "marts.identity_history",
+    "marts.identity_redirects",
+    "identity.history",
+    "identity.redirects",
+    "identity.measures",
+)
 Pair = tuple[str, str, str, str]
 
 

@@ -74,6 +74,17 @@ def test_an_identifier_of_two_people_asks_which_type_is_meant(world: World) -> N
     assert show(world.published, world.ledger, "erp_customer_id:7").profile_id == "p_000002"
 
 
+def test_what_was_passed_on_finds_its_present_holder(world: World) -> None:
+    world.rebuild(
+        changes=[
+            "insert into marts.customer_identifiers values "
+            "('p_000001', 'device_id', 'tablet', 'app', now(), now(), true), "
+            "('p_000002', 'device_id', 'tablet', 'app', now(), now(), false)"
+        ]
+    )
+    assert show(world.published, world.ledger, "tablet").profile_id == "p_000002"
+
+
 def test_the_status_tells_builds_audiences_and_syncs(world: World, recorder: Recorder) -> None:
     recorder.refuse = {"p_000001": "no"}
     world.deliver(recorder)

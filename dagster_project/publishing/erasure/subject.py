@@ -128,8 +128,15 @@ def _tied(warehouse: Path) -> set[tuple[str, str]]:
         return set()
     with database.connect(warehouse, read_only=True) as connection:
         try:
-            rows = connection.execute("select to_type, to_value from identity.cut_links").fetchall()
-        except duckdb.CatalogException:
+            rows = connection.execute(
+                """
+                select to_type, to_value from identity.cut_links
+                union
+                select identifier_type, identifier_value from identity.identifiers
+                where held_until is not null
+                """
+            ).fetchall()
+        except (duckdb.CatalogException, duckdb.BinderException):  # an older build's
             return set()
     return set(rows)
 

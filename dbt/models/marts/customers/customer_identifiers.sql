@@ -30,7 +30,8 @@ grouped as (
         min(first_seen_at) as first_seen_at,
         max(last_seen_at) as last_seen_at,
         cast(count(distinct source) as integer) as source_count,
-        cast(sum(record_count) as bigint) as record_count
+        cast(sum(record_count) as bigint) as record_count,
+        max(held_until) as held_until
     from ranked
     group by profile_id, identifier_type, identifier_value
 ),
@@ -56,8 +57,12 @@ final as (
         cast(ties.steps_to_anchor as integer) as steps_to_anchor,
 
         -- or why it is nobody's
-        demoted.identifier_value is not null as is_demoted,
-        demoted.reason as demoted_because,
+        grouped.held_until,
+        grouped.held_until is not null or demoted.identifier_value is not null as is_demoted,
+        case
+            when grouped.held_until is not null then 'was passed on to another person'
+            else demoted.reason
+        end as demoted_because,
         demoted.person_count,
         demoted.person_limit
     from grouped
@@ -65,6 +70,7 @@ final as (
         on
             grouped.identifier_type = ties.identifier_type
             and grouped.identifier_value = ties.identifier_value
+            and grouped.held_until is null
     left join demoted
         on
             grouped.identifier_type = demoted.identifier_type

@@ -1,3 +1,10 @@
+{%- set month_told_by_phone -%}
+    case
+        when phone is not null and coalesce(email, loyalty_id) is null
+            then cast(extract(year from sold_at) * 100 + extract(month from sold_at) as {{ type_text() }})
+    end
+{%- endset -%}
+
 with source as (
     select * from {{ source("raw", "pos_receipt_lines") }}
 ),
@@ -137,7 +144,7 @@ identified as (
         *,
         {{ signal_id(
             "'pos'", email="email", phone="phone", loyalty_id="loyalty_id",
-            payment_card="payment_card"
+            payment_card="payment_card", period=month_told_by_phone
         ) | indent(8) }} as signal_id
     from renamed
 )

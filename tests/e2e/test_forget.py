@@ -12,7 +12,8 @@ from dagster_project.publishing.erasure.search import Search
 from tests.e2e.house import House
 
 PLACES = {"raw", "quarantine", "channels", ".dagster", "warehouse.duckdb", "published.duckdb"}
-NEW_PERSON = "L-new,New,Person,,,new.person@example.org,,,,,PT,,2026-03-01,2026-03-01,,,,\n"
+ENROLLED = "2026-03-01T10:00:00"
+NEW_PERSON = f"L-new,New,Person,,,new.person@example.org,,,,,PT,,{ENROLLED},{ENROLLED},,,,\n"
 MEMBERS, AGAIN = "landing/pos/members", "landing/pos/members/old-list-again.csv"
 
 

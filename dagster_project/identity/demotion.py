@@ -31,6 +31,9 @@ _REGISTERED = -1
 # In microseconds: calendar arithmetic on a million times takes seconds.
 _DAY = 86_400_000_000
 
+# One record names as many registrations beside its own, or browsers with the one before, at most.
+_MOST_OF_A_KIND = 3
+
 # A busy day is no habit: records are averaged over a month at least.
 _SHORTEST_DAYS = 30
 
@@ -67,27 +70,36 @@ def demote_crowded(joining: Joining, rules: Rules) -> None:
         for rule in rules.identifiers
         for strength, limit in _value_limits(rule, rules).items()
     )
+    evidence = joining.evidence
     key = joining.person_key()[joining.person]
     write_table(
         joining.connection,
         "_identity_keys",
         {"node": np.arange(len(key), dtype=np.int64), "key": key},
     )
+    # With so few records it can't be seen with more values than the smallest limit of its type.
+    fewest = np.full(len(rules.identifiers), len(evidence.mention_node))
+    for rule in rules.identifiers:
+        values = _value_limits(rule, rules).values()
+        fewest[rule.strength] = min(values, default=fewest[rule.strength]) // _MOST_OF_A_KIND
+    records = np.bincount(evidence.mention_node, minlength=evidence.node_count)
+    chosen = (records > fewest[evidence.node_strength])[evidence.mention_node]
+    write_table(
+        joining.connection,
+        "_identity_limited",
+        {"signal_no": evidence.mention_signal[chosen], "node": evidence.mention_node[chosen]},
+    )
     crowded = integers(
         joining.connection,
         f"""
         with limits (strength, other_strength, value_limit) as (values {limits}),
-        limited as (
-            select signal_no, node, strength
-            from _identity_mentions join _identity_nodes using (node)
-            where strength in (select strength from limits)
-        ),
         seen as (
-            select limited.node, limited.strength,
+            select limited.node, own.strength,
                 case when other.strength <= {rules.weakest_registered} then {_REGISTERED}
                     else other.strength end as other_strength,
                 count(distinct _identity_keys.key) as value_count
-            from limited
+            from _identity_limited as limited
+            join _identity_nodes as own on own.node = limited.node
             join _identity_mentions as mentions
                 on mentions.signal_no = limited.signal_no and mentions.node <> limited.node
             join _identity_nodes as other on other.node = mentions.node
@@ -100,7 +112,7 @@ def demote_crowded(joining: Joining, rules: Rules) -> None:
         order by seen.node, seen.other_strength
         """,
     )
-    joining.connection.execute("drop table _identity_keys")
+    joining.connection.execute("drop table _identity_keys; drop table _identity_limited")
     by_persons = crowded["other_strength"] == _REGISTERED
     for reason, chosen in ((TOO_MANY_PERSONS, by_persons), (TOO_MANY_VALUES, ~by_persons)):
         _demote_above(
@@ -143,7 +155,8 @@ def demote_hubs(joining: Joining, rules: Rules) -> bool:
     cards = tuple(rule for rule in rules.shared if rule.name == "payment_card")
     holder = joining.holders(max(rule.strength for rule in (*rules.registered, *contacts)))
     mention_holder = holder[evidence.mention_signal]
-    is_shared = ~evidence.nodes_of(rules.registered)[evidence.mention_node] & (mention_holder >= 0)
+    is_shared = ~evidence.nodes_of(rules.registered)[evidence.mention_node]
+    is_shared &= (mention_holder >= 0) & (mention_holder != evidence.mention_node)
     by_contact = is_shared & evidence.nodes_of(contacts)[mention_holder]
     tells = evidence.nodes_of((*contacts, *cards))
     asked = tells.copy()
@@ -152,13 +165,16 @@ def demote_hubs(joining: Joining, rules: Rules) -> bool:
     node, holder = distinct_pairs(
         evidence.mention_node[chosen], mention_holder[chosen], evidence.node_count
     )
+    person = joining.person_key()[joining.person[holder]]
+    several = _differ_within(node, person, evidence.node_count)
+    node, holder, person = node[several], holder[several], person[several]
     write_table(
         joining.connection,
         "_identity_shared",
         {
             "node": node,
             "holder": holder,
-            "person": joining.person_key()[joining.person[holder]],
+            "person": person,
             "is_judged": tells[node] | evidence.nodes_of(contacts)[holder],
         },
     )
@@ -185,6 +201,15 @@ def demote_hubs(joining: Joining, rules: Rules) -> bool:
     joining.connection.execute("drop table _identity_shared")
     joining.demote(found["node"], EVERYBODYS, found["person_count"], rules.hub_limit)
     return len(found["node"]) > 0
+
+
+def _differ_within(node: Integers, person: Integers, node_count: int) -> Flags:
+    """Of pairs of a node and a person, those whose node has more than one person."""
+    least = np.full(node_count, np.iinfo(np.int64).max)
+    greatest = np.full(node_count, -1)
+    np.minimum.at(least, node, person)
+    np.maximum.at(greatest, node, person)
+    return np.asarray(least[node] < greatest[node])
 
 
 def demote_shared(joining: Joining, rules: Rules, rule: IdentifierRule, links: Links) -> None:

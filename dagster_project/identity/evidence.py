@@ -58,9 +58,12 @@ def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str)
         """
         create or replace temp table _identity_value_nodes as
         select value_no, strength, identifier_value as value,
-            dense_rank() over (order by strength, identifier_value) - 1 as node
+            dense_rank() over spelled - 1 as node,
+            (lag(strength) over spelled, lag(identifier_value) over spelled)
+                is distinct from (strength, identifier_value) as is_first
         from _identity_values
         where identifier_value is not null
+        window spelled as (order by strength, identifier_value)
         """
     )
     mentions = """
@@ -89,12 +92,7 @@ def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str)
     connection.execute(
         f"""
         create or replace temp table _identity_nodes as
-        with nodes as (
-            select node, any_value(strength) as strength, any_value(value) as value
-            from _identity_value_nodes
-            group by node
-        ),
-        seen as (
+        with seen as (
             select node, min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at,
                 sum(record_count)::bigint as record_count
             from _identity_seen
@@ -102,9 +100,10 @@ def gather(connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str)
         )
         select nodes.node, types.identifier_type, nodes.strength, nodes.value,
             seen.first_seen_at, seen.last_seen_at, seen.record_count
-        from nodes
+        from _identity_value_nodes as nodes
         join seen using (node)
         join (values {types}) as types (strength, identifier_type) using (strength)
+        where nodes.is_first
         """
     )
     connection.execute("drop table _identity_value_nodes")

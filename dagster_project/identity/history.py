@@ -119,14 +119,14 @@ def _write_moves(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         create or replace temp table _identity_moves as
-        with now_held as (
-            select members.profile_id, nodes.node, nodes.identifier_type, nodes.value
-            from _identity_members as members join _identity_nodes as nodes using (node)
+        with known as (
+            select before.profile_id as former, nodes.node
+            from _identity_before as before
+            join _identity_nodes as nodes using (identifier_type, value)
         ),
         kept as (
-            select before.profile_id as former, now_held.profile_id as present, now_held.node
-            from _identity_before as before
-            join now_held using (identifier_type, value)
+            select known.former, members.profile_id as present, known.node
+            from known join _identity_members as members using (node)
         ),
         changed as (
             select former, present, count(*) as identifier_count
@@ -209,14 +209,19 @@ def write_redirects(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         create or replace table identity.redirects as
-        with recursive present as (select distinct profile_id from _identity_members),
-        steps as (
+        with recursive steps as (
             select from_profile_id, to_profile_id, happened_at
             from identity.history
             where kind = 'merge'
             qualify row_number() over (
                 partition by from_profile_id order by happened_at desc, to_profile_id
             ) = 1
+        ),
+        present as (
+            select profile_id from identity.profiles
+            where profile_id in (
+                select from_profile_id from steps union select to_profile_id from steps
+            )
         ),
         ways as (
             select from_profile_id as former_profile_id, to_profile_id as profile_id,

@@ -15,52 +15,59 @@ cut off: history.py tells each such case, and the former id leads to the present
 import duckdb
 import numpy as np
 
-from dagster_project.identity.arrow import write_table
+from dagster_project.identity.arrow import Integers, integers, write_table
 from dagster_project.identity.joining import Joining
 
 # 80 bits: among 100 million persons, two share an id with a probability of about 4 in a billion.
 _HEX_DIGITS = 20
+_NEVER = np.iinfo(np.int64).max
 _SEPARATOR = 31  # ASCII unit separator: no identifier holds a control character
 
 
 def write_profile_ids(
     connection: duckdb.DuckDBPyConnection, joining: Joining, *, salt: str
 ) -> None:
-    """Make _identity_members, one row a node that joined somebody: node, profile_id, is_anchor."""
-    write_table(
-        connection,
-        "_identity_labels",
-        {
-            "node": np.arange(len(joining.person), dtype=np.int64),
-            "person": joining.person,
-            "is_demoted": joining.is_demoted,
-        },
-    )
+    """Make _identity_members, one row a node that joined somebody.
+
+    node, anchor (the person's), profile_id, is_anchor.
+    """
+    node = np.flatnonzero(~joining.is_demoted)
+    write_table(connection, "_identity_labels", {"node": node, "anchor": _anchors(joining, node)})
     connection.execute(
         f"""
         create or replace temp table _identity_members as
-        with joined as (
-            select node, person from _identity_labels where not is_demoted
-        ),
-        anchors as (
-            select joined.person, arg_min(
-                joined.node,
-                {{'at': coalesce(nodes.first_seen_at, 'infinity'), 'node': joined.node}}
-            ) as node
-            from joined join _identity_nodes as nodes using (node)
-            group by joined.person
-        ),
-        profiles as (
-            select anchors.person, anchors.node as anchor_node,
+        with profiles as (
+            select node as anchor,
                 {salted_id("p", "nodes.identifier_type", "nodes.value")} as profile_id
-            from anchors join _identity_nodes as nodes using (node)
+            from _identity_nodes as nodes
+            where node in (select anchor from _identity_labels)
         )
-        select joined.node, profiles.profile_id, joined.node = profiles.anchor_node as is_anchor
-        from joined join profiles using (person)
+        select labels.node, labels.anchor, profiles.profile_id, labels.node = labels.anchor
+            as is_anchor
+        from _identity_labels as labels join profiles using (anchor)
         """,
         [salt],
     )
     connection.execute("drop table _identity_labels")
+
+
+def _anchors(joining: Joining, node: Integers) -> Integers:
+    """The anchor of each node's person."""
+    count = joining.evidence.node_count
+    first_seen = integers(
+        joining.connection,
+        f"""
+        select coalesce(epoch_us(first_seen_at), {_NEVER}) as first_seen
+        from _identity_nodes order by node
+        """,
+    )["first_seen"][node]
+    person = joining.person[node]
+    earliest = np.full(count, _NEVER)
+    np.minimum.at(earliest, person, first_seen)
+    is_oldest = first_seen == earliest[person]
+    anchor = np.full(count, count, dtype=np.int64)
+    np.minimum.at(anchor, person[is_oldest], node[is_oldest])
+    return anchor[person]
 
 
 def salted_id(prefix: str, *columns: str) -> str:

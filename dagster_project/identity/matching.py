@@ -107,10 +107,12 @@ def write_records(connection: duckdb.DuckDBPyConnection, *, signals: str) -> Non
                 min(node) filter (where nodes.identifier_type = 'email') as email_node,
                 min(node) filter (where nodes.identifier_type = 'phone') as phone_node,
                 min(node) filter (where nodes.identifier_type = 'tax_id') as tax_node
-            from _identity_mentions as mentions
+            from (
+                select * from _identity_mentions
+                semi join _identity_descriptions using (signal_no)
+            ) as mentions
             join _identity_nodes as nodes using (node)
             where nodes.identifier_type in ('email', 'phone', 'tax_id')
-                and mentions.signal_no in (select signal_no from _identity_descriptions)
             group by mentions.signal_no
         ),
         said as (

@@ -79,12 +79,12 @@ def _shapes(joining: Joining, rules: Rules) -> dict[str, float | None]:
     records = evidence.signal_record_count[held]
     joined = sizes[joining.person[holder[held]]] > 1
     registered = usable & evidence.nodes_of(rules.registered)
+    is_registered = np.zeros(evidence.node_count, dtype=np.bool_)
+    is_registered[joining.person[registered]] = True
+    persons = np.count_nonzero(is_registered)
     kinds = len(rules.identifiers)
-    held_kinds, counts = np.unique(
-        joining.person[registered] * kinds + evidence.node_strength[registered], return_counts=True
-    )
-    persons = len(np.unique(held_kinds // kinds))
-    several = len(np.unique(held_kinds[counts > 1] // kinds))
+    kind = np.sort(joining.person[registered] * kinds + evidence.node_strength[registered])
+    several = len(np.unique(kind[1:][kind[1:] == kind[:-1]] // kinds))
     return {
         "largest_profile": float(sizes.max(initial=0)),
         "share_joined": float(records[joined].sum() / records.sum()) if len(records) else None,

@@ -37,7 +37,7 @@ def replaced(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Replace schema identity as a whole: killed anywhere, it's the old one or the new one."""
     connection.execute("begin transaction")
     try:
-        connection.execute("create schema if not exists identity")
+        connection.execute("drop schema if exists identity cascade; create schema identity")
         yield
         connection.execute("commit")
     except BaseException:
@@ -48,10 +48,11 @@ def replaced(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def write_tables(connection: duckdb.DuckDBPyConnection, rules: Rules, node_count: int) -> None:
     """Write all tables but history and redirects."""
     _write_resolved(connection)
-    _write_links(connection, rules)
-    _write_ties(connection, node_count)
+    _write_links(connection, rules, node_count)
     _write_review(connection, rules)
     _write_identifiers(connection)
+    _write_profiles(connection)
+    _write_ties(connection)
     types = ", ".join(f"({rule.strength}, '{rule.name}')" for rule in rules.identifiers)
     connection.execute(
         f"""
@@ -83,10 +84,11 @@ def _write_resolved(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
+def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules, node_count: int) -> None:
     """_identity_link_nodes is the same with nodes, for the reasons in the history.
 
     Two registrations whose records are alike have the `probability` that they are one person's.
+    `ties` names the end (from or to) that the link ties to its person, `steps_to_anchor` away.
     """
     connection.execute(
         """
@@ -133,20 +135,38 @@ def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
         """,
         [rules.join],
     )
-    for table, nodes in (("links", "link_nodes"), ("cut_links", "cut_nodes")):
-        connection.execute(
-            f"""
-            create or replace table identity.{table} as
-            select from_nodes.identifier_type as from_type, from_nodes.value as from_value,
-                to_nodes.identifier_type as to_type, to_nodes.value as to_value,
-                {_rule("from_nodes", "to_nodes")} as rule,
-                links.source, links.first_seen_at, links.last_seen_at,
-                links.record_count, links.probability
-            from _identity_{nodes} as links
-            join _identity_nodes as from_nodes on from_nodes.node = links.from_node
-            join _identity_nodes as to_nodes on to_nodes.node = links.to_node
-            """
-        )
+    write_tied(connection, node_count)
+    _name_links(
+        connection,
+        "links",
+        "_identity_link_nodes",
+        """
+        , case tied.node when links.from_node then 'from' when links.to_node then 'to' end as ties,
+        tied.steps::integer as steps_to_anchor
+        """,
+        "left join _identity_tied as tied on tied.link = links.rowid",
+    )
+    _name_links(connection, "cut_links", "_identity_cut_nodes")
+
+
+def _name_links(
+    connection: duckdb.DuckDBPyConnection, table: str, nodes: str, more: str = "", join: str = ""
+) -> None:
+    """Write identity.`table`: links between nodes, by the identifiers that these stand for."""
+    connection.execute(
+        f"""
+        create or replace table identity.{table} as
+        select from_nodes.identifier_type as from_type, from_nodes.value as from_value,
+            to_nodes.identifier_type as to_type, to_nodes.value as to_value,
+            {_rule("from_nodes", "to_nodes")} as rule,
+            links.source, links.first_seen_at, links.last_seen_at,
+            links.record_count, links.probability {more}
+        from {nodes} as links
+        join _identity_nodes as from_nodes on from_nodes.node = links.from_node
+        join _identity_nodes as to_nodes on to_nodes.node = links.to_node
+        {join}
+        """
+    )
 
 
 def _rule(one: str, other: str) -> str:
@@ -167,27 +187,6 @@ def _rule(one: str, other: str) -> str:
         when {noted} and 'loyalty_id' in {types} then 'loyalty_id'
         when {noted} and ('anonymous_id' in {types} or 'device_id' in {types}) then 'web_order_id'
         else 'same_record' end"""
-
-
-def _write_ties(connection: duckdb.DuckDBPyConnection, node_count: int) -> None:
-    write_tied(connection, node_count)
-    connection.execute(
-        f"""
-        create or replace table identity.ties as
-        select nodes.identifier_type, nodes.value as identifier_value,
-            nearer.identifier_type as joined_to_type, nearer.value as joined_to_value,
-            case when nearer.node is not null then {_rule("nodes", "nearer")} end as joined_by,
-            links.source as joined_via, links.first_seen_at as joined_at,
-            case when nearer.node is not null then coalesce(links.probability, 1) end
-                as joined_score,
-            case when members.is_anchor then 0 else tied.steps end as steps_to_anchor
-        from _identity_members as members
-        join _identity_nodes as nodes using (node)
-        left join _identity_tied as tied using (node)
-        left join _identity_nodes as nearer on nearer.node = tied.nearer
-        left join _identity_link_nodes as links on links.rowid = tied.link
-        """
-    )
 
 
 def _write_review(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
@@ -256,12 +255,47 @@ def _write_identifiers(connection: duckdb.DuckDBPyConnection) -> None:
         join _identity_members as members on members.node = seen.holder
         """
     )
+
+
+def _write_profiles(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         create or replace table identity.profiles as
-        select members.profile_id, min(nodes.first_seen_at) as first_seen_at,
-            max(nodes.last_seen_at) as last_seen_at, count(*) as identifier_count
-        from _identity_members as members join _identity_nodes as nodes using (node)
-        group by members.profile_id
+        with persons as (
+            select members.anchor, max(nodes.last_seen_at) as last_seen_at,
+                count(*) as identifier_count
+            from _identity_members as members join _identity_nodes as nodes using (node)
+            group by members.anchor
+        )
+        select members.profile_id, anchors.first_seen_at, persons.last_seen_at,
+            persons.identifier_count, anchors.identifier_type as anchor_type,
+            anchors.value as anchor_value
+        from _identity_members as members
+        join persons using (anchor)
+        join _identity_nodes as anchors on anchors.node = members.anchor
+        where members.is_anchor
+        """
+    )
+
+
+def _write_ties(connection: duckdb.DuckDBPyConnection) -> None:
+    """A view: a link that ties says so itself, and a profile what it is anchored in."""
+    ends = " union all ".join(
+        f"""
+        select {tied}_type as identifier_type, {tied}_value as identifier_value,
+            {nearer}_type as joined_to_type, {nearer}_value as joined_to_value,
+            rule as joined_by, source as joined_via, first_seen_at as joined_at,
+            coalesce(probability, 1) as joined_score, steps_to_anchor
+        from identity.links where ties = '{tied}'
+        """
+        for tied, nearer in (("from", "to"), ("to", "from"))
+    )
+    connection.execute(
+        f"""
+        create or replace view identity.ties as
+        {ends}
+        union all
+        select anchor_type, anchor_value, null, null, null, null, null, null, 0
+        from identity.profiles
         """
     )

@@ -86,7 +86,8 @@ select
     min(first_seen_at) as first_seen_at,
     max(last_seen_at) as last_seen_at,
     sum(record_count)::bigint as record_count,
-    false as is_demoted
+    false as is_demoted,
+    null::timestamptz as held_until
 from written
 group by all;
 

@@ -25,6 +25,8 @@ from dagster_project.identity.people import (
     name_of_node,
 )
 
+_NOBODY: Integers = np.empty(0, dtype=np.int64)
+
 
 @dataclass(frozen=True, slots=True)
 class Demotion:
@@ -146,13 +148,21 @@ class Joining:
         )
         return smallest_member(labels)[self.person]
 
-    def join(self, links: Links, tied_by: Tie = "identifier") -> None:
-        """Let these links hold; between contradicting persons, cut the weakest instead."""
+    def join(
+        self,
+        links: Links,
+        tied_by: Tie = "identifier",
+        apart: tuple[Integers, Integers] = (_NOBODY, _NOBODY),
+    ) -> None:
+        """Let these links hold; between contradicting persons, cut the weakest instead.
+
+        So too between those of `apart` and those whom a steward keeps apart.
+        """
         after = self.joined_by(links)
         one, other = contradictions(
             self.connection, self._described, self.person, after, tied_by=tied_by
         )
-        kept_apart, from_each = self._kept_apart()
+        kept_apart, from_each = map(np.concatenate, zip(self._kept_apart(), apart, strict=True))
         meet = after[kept_apart] == after[from_each]
         one, other = np.append(one, kept_apart[meet]), np.append(other, from_each[meet])
         if len(one):

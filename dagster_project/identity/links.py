@@ -7,6 +7,7 @@ identifier that many persons touch, or that people with different names share, i
 import duckdb
 import numpy as np
 
+from dagster_project.identity.arrow import Integers, integers, write_table
 from dagster_project.identity.components import Flags
 from dagster_project.identity.demotion import (
     demote_crowded,
@@ -56,8 +57,40 @@ def join_alike(joining: Joining, rules: Rules, pairs: Pairs) -> None:
         weight=np.rint(pairs.probability[sure] * _MILLION).astype(np.int64),
         first_seen=np.zeros(np.count_nonzero(sure), dtype=np.int64),
     )
-    sizes = persons_within(joining, rules, joining.joined_by(links))
-    joining.join(links.only(sizes[links.left] <= rules.profile_person_limit), "likeness")
+    after = joining.joined_by(links)
+    sizes = persons_within(joining, rules, after)
+    links = links.only(sizes[links.left] <= rules.profile_person_limit)
+    joining.join(links, "likeness", apart=_with_one_each(joining, rules, after))
+
+
+def _with_one_each(joining: Joining, rules: Rules, after: Integers) -> tuple[Integers, Integers]:
+    """Pairs of persons whom `after` brings together, each with an identifier of a type of which
+    nobody has two because of likeness alone."""
+    rivals = joining.evidence.nodes_of(tuple(rule for rule in rules.registered if rule.is_one_each))
+    node = np.flatnonzero(rivals & ~joining.is_demoted & (after != joining.person))
+    node = np.flatnonzero(rivals & ~joining.is_demoted & np.isin(after, after[node]))
+    write_table(
+        joining.connection,
+        "_identity_rivals",
+        {
+            "person": joining.person[node],
+            "component": after[node],
+            "strength": joining.evidence.node_strength[node],
+        },
+    )
+    pairs = integers(
+        joining.connection,
+        """
+        select distinct one.person as one, other.person as other
+        from _identity_rivals as one
+        join _identity_rivals as other
+            on one.component = other.component and one.strength = other.strength
+            and one.person < other.person
+        order by all
+        """,
+    )
+    joining.connection.execute("drop table _identity_rivals")
+    return pairs["one"], pairs["other"]
 
 
 def _join_shared(joining: Joining, rules: Rules, rule: IdentifierRule) -> None:

@@ -57,6 +57,7 @@ class IdentifierRule:
     contact_limit: int
     reassigned_after_days: int
     is_registered: bool
+    is_one_each: bool
     is_contact: bool
     names_must_agree: bool
     value_limits: Mapping[str, int]
@@ -185,6 +186,7 @@ def _identifier(name: str, strength: int, section: "_Section") -> IdentifierRule
         contact_limit=0 if is_registered else section.limit("contact_limit"),
         reassigned_after_days=section.limit(_REASSIGNED) if _REASSIGNED in section.content else 0,
         is_registered=is_registered,
+        is_one_each=is_registered and section.flag("one_each"),
         is_contact=section.flag("contact"),
         names_must_agree=not is_registered and section.choice("names", NAME_RULES) == "must_agree",
         value_limits=section.limits("value_limits"),

@@ -198,7 +198,9 @@ def _write_review(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
             other.identifier_type as to_type, other.value as to_value,
             ones.profile_id as from_profile_id, others.profile_id as to_profile_id,
             alike.probability,
-            case when alike.probability >= $1 then 'their records contradict each other'
+            case
+                when alike.probability >= $1
+                    then 'their records contradict each other, or each has an account'
                 else 'not sure enough' end as reason
         from _identity_alike as alike
         join _identity_nodes as one on one.node = alike.from_node

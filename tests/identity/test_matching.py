@@ -43,6 +43,23 @@ def test_a_customer_and_a_member_of_one_description_are_one_and_the_link_says_so
     assert world.rows("select * from identity.review") == []
 
 
+def test_likeness_never_joins_two_accounts() -> None:
+    described = ANA | HOME
+    world = resolved(
+        [
+            customer("erp", "C1", user_id="U1", **described),
+            customer("other", "C2", user_id="U2", **described),
+            member("card", "L1", **described),
+        ]
+    )
+    assert world.different("erp", "other")
+    assert world.same("card", "erp") or world.same("card", "other")
+    reasons = world.rows("select distinct reason from identity.review")
+    assert reasons == [("their records contradict each other, or each has an account",)]
+    alone = [customer("erp", "C1", user_id="U1", **described), member("card", "L1", **described)]
+    assert resolved(alone).same("erp", "card")
+
+
 # Two people, each with what the other has too.
 RELATIVES = {
     "spouses": (named("Ana", "Popescu", "1990-02-03"), named("Ion", "Popescu", "1988-07-01")),
@@ -146,7 +163,7 @@ def test_what_contradicts_is_listed_and_not_joined() -> None:
     )
     assert world.different("one", "other")
     review = world.rows("select from_value, to_value, reason from identity.review")
-    assert review == [("C1", "L1", "their records contradict each other")]
+    assert review == [("C1", "L1", "their records contradict each other, or each has an account")]
 
 
 def test_a_merge_by_likeness_is_told_in_the_history(tmp_path: Path) -> None:

@@ -336,6 +336,83 @@ def train(
     console.say(f"Saved as {saved.name}: `perennial run` uses it from now on.")
 
 
+@identity_app.command("review")
+def review(
+    limit: Annotated[int, typer.Option(min=1, help="How many pairs.")] = 20,
+    show: Annotated[bool, typer.Option("--show", help="With the identifiers themselves.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List who may be one person, the likeliest first, for somebody to decide.
+
+    Examples: perennial identity review
+
+    perennial identity review --limit 5 --show
+    """
+    from dagster_project.publishing import stewarding
+
+    pairs = stewarding.review(settings.load().published, limit)
+    if not show:
+        pairs = [pair | {"from_value": "…", "to_value": "…"} for pair in pairs]
+    console.document(pairs) if as_json else views.review(pairs)
+
+
+One = Annotated[str, typer.Argument(help="An identifier, order or profile id of the one.")]
+Other = Annotated[str, typer.Argument(help="An identifier, order or profile id of the other.")]
+Note = Annotated[str, typer.Option("--note", help="Why; written beside it, read by people only.")]
+Planned = Annotated[bool, typer.Option("--dry-run", help="Say what would be written.")]
+
+
+@identity_app.command("join")
+def join(one: One, other: Other, note: Note = "", dry_run: Planned = False) -> None:
+    """Decide that two are one person, from the next run on.
+
+    Example: perennial identity join C10000045 loyalty_id:2600738197 --note "asked by phone"
+    """
+    _decide("must_link", one, other, note, dry_run)
+
+
+@identity_app.command("separate")
+def separate(one: One, other: Other, note: Note = "", dry_run: Planned = False) -> None:
+    """Decide that two are never one person, whatever ties them, from the next run on.
+
+    Example: perennial identity separate C10000045 loyalty_id:2600738197
+    """
+    _decide("cannot_link", one, other, note, dry_run)
+
+
+@identity_app.command("undo")
+def undo(one: One, other: Other) -> None:
+    """Take back what was decided of two: the next run is as if it had never been.
+
+    Example: perennial identity undo C10000045 loyalty_id:2600738197
+    """
+    from dagster_project.publishing import stewarding
+
+    chosen = settings.load()
+    rows = stewarding.undo(chosen.published, chosen.overrides, one, other)
+    if not rows:
+        console.say("Nothing was decided of these two.")
+        raise typer.Exit(1)
+    console.say(f"{rows} of your decisions is taken back. Next: `perennial run`.")
+
+
+def _decide(kind: str, one: str, other: str, note: str, dry_run: bool) -> None:
+    from dagster_project.publishing.stewarding import decide
+
+    chosen = settings.load()
+    decision = decide(
+        chosen.published,
+        chosen.overrides,
+        kind,
+        one,
+        other,
+        at=datetime.now(UTC),
+        note=note,
+        dry_run=dry_run,
+    )
+    views.decision(decision, chosen.overrides, dry_run=dry_run)
+
+
 @app.command()
 def dev(
     port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000,

@@ -16,10 +16,13 @@ from dagster_project.publishing.tree import Row
 from dagster_project.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dagster import DagsterEvent
 
     from dagster_project.defs.runs import RunResult
     from dagster_project.publishing.erasure.forget import ForgetReport
+    from dagster_project.publishing.stewarding import Decision
 
 
 def follow(progress: console.Progress) -> "Callable[[DagsterEvent], None]":
@@ -267,6 +270,43 @@ def person(view: PersonView) -> None:
         ["audience", "member", "acknowledged by"],
         [(a.name, a.is_member, ", ".join(a.acknowledged_by)) for a in view.audiences],
     )
+
+
+def review(pairs: Sequence[Row]) -> None:
+    """Show who may be one person; the identifiers are personal, and asked for."""
+    if not pairs:
+        console.say("No two registrations are alike enough to be asked about.")
+        return
+    rows = [
+        (
+            pair["probability"],
+            *(tree.kind(pair["from_type"]), pair["from_value"], pair["from_profile_id"]),
+            *(tree.kind(pair["to_type"]), pair["to_value"], pair["to_profile_id"]),
+            pair["reason"],
+        )
+        for pair in pairs
+    ]
+    columns = ["score", "one", "value", "profile", "other", "value", "profile", "why not joined"]
+    console.table("May be one person", columns, rows)
+    console.say(
+        "Look with `perennial profile show PROFILE`, decide with `perennial identity join PROFILE "
+        "PROFILE` or `perennial identity separate PROFILE PROFILE`."
+    )
+
+
+def decision(found: "Decision", overrides: "Path", *, dry_run: bool) -> None:
+    """Say what was decided, by the kinds of the identifiers alone."""
+    one, other = tree.kind(found.one[0]), tree.kind(found.other[0])
+    said = "are one person's" if found.kind == "must_link" else "are never one person's"
+    if not found.is_new:
+        console.say(f"{overrides.name} says already that this {one} and this {other} {said}.")
+    elif dry_run:
+        console.say(f"{overrides.name} would say that this {one} and this {other} {said}.")
+    else:
+        console.say(
+            f"{overrides.name} says now that this {one} and this {other} {said}. Next: `perennial "
+            "run` follows it; `perennial identity undo` takes it back."
+        )
 
 
 def _identifiers(view: PersonView) -> None:

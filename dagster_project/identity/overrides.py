@@ -7,6 +7,7 @@ is taken out is as if it had never been. What is kept apart stays apart, whateve
 """
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from dagster_project.identity.rules import IDENTIFIER_TYPES
 
 COLUMNS = ("kind", "from_type", "from_value", "to_type", "to_value")
 KINDS = ("must_link", "cannot_link")
+_SHOWN_LINES = 10
 
 
 class OverridesError(PerennialError):
@@ -42,12 +44,19 @@ class Override:
 class Decisions:
     """Pairs of nodes that are one person's (`one`), and pairs that never are (`apart`).
 
-    `unknown`: overrides that name an identifier which no record has.
+    `one_lines`: the line of each pair of `one`. `unknown`: lines that name an identifier which no
+    record has.
     """
 
     one: tuple[Integers, Integers]
     apart: tuple[Integers, Integers]
-    unknown: int
+    one_lines: Integers
+    unknown: tuple[int, ...]
+
+    def unmet(self, person: Integers) -> tuple[int, ...]:
+        """Lines of must_link whose two aren't one: `person` labels every node in the end."""
+        left, right = self.one
+        return tuple(np.unique(self.one_lines[person[left] != person[right]]).tolist())
 
 
 def read_overrides(path: Path) -> list[Override]:
@@ -143,7 +152,8 @@ def decide(
     decisions = Decisions(
         one=(left[must], right[must]),
         apart=(left[~must], right[~must]),
-        unknown=len(overrides) - len(np.unique(found["line"])),
+        one_lines=found["line"][must],
+        unknown=tuple(sorted({o.line for o in overrides} - set(found["line"].tolist()))),
     )
     person = component_labels(node_count, *decisions.one)
     broken = np.flatnonzero(person[decisions.apart[0]] == person[decisions.apart[1]])
@@ -153,3 +163,10 @@ def decide(
             "two identifiers apart that must_link rows make one. Take one of them out."
         )
     return decisions
+
+
+def told(lines: Sequence[int]) -> str:
+    """Line numbers for people: the first ten, and how many more there are."""
+    shown = ", ".join(map(str, lines[:_SHOWN_LINES]))
+    more = len(lines) - _SHOWN_LINES
+    return f"line {shown}" + (f" and {more} more" if more > 0 else "")

@@ -32,7 +32,7 @@ from dagster_project.identity.matching import (
 )
 from dagster_project.identity.measures import write_measures
 from dagster_project.identity.normalise import normalise
-from dagster_project.identity.overrides import decide, read_overrides
+from dagster_project.identity.overrides import decide, read_overrides, told
 from dagster_project.identity.people import write_people
 from dagster_project.identity.rules import Rules, load_rules
 from dagster_project.identity.tables import replaced, write_tables
@@ -60,7 +60,8 @@ class IdentityReport:
     splits: int
     largest_profile: int
     model: str
-    unknown_overrides: int
+    unknown_overrides: tuple[int, ...]
+    unmet_overrides: tuple[int, ...]
 
 
 def resolve(
@@ -102,9 +103,14 @@ def resolve(
             write_history(connection, as_of=as_of)
             write_redirects(connection)
             write_measures(connection, joining, rules, pairs, accept=accept)
-    report = _report(connection, as_of, model, decisions.unknown)
-    if decisions.unknown:
-        logger.warning("%d overrides name an identifier that no record has", decisions.unknown)
+    unmet = decisions.unmet(joining.person)
+    report = _report(connection, as_of, model, decisions.unknown, unmet)
+    for lines, found in (
+        (decisions.unknown, "name an identifier that no record has"),
+        (unmet, "aren't followed, as cannot_link keeps apart what they would make one"),
+    ):
+        if lines:
+            logger.warning("%d overrides %s: %s", len(lines), found, told(lines))
     logger.info(
         "identity: %d profiles from %d signals, %d links, %d identifiers demoted",
         report.profiles,
@@ -230,7 +236,11 @@ def _write_joining(connection: duckdb.DuckDBPyConnection, joining: Joining, pair
 
 
 def _report(
-    connection: duckdb.DuckDBPyConnection, as_of: datetime, model: Path, unknown_overrides: int
+    connection: duckdb.DuckDBPyConnection,
+    as_of: datetime,
+    model: Path,
+    unknown_overrides: tuple[int, ...],
+    unmet_overrides: tuple[int, ...],
 ) -> IdentityReport:
     def count(query: str, *values: object) -> int:
         row = connection.execute(query, list(values)).fetchone()
@@ -257,4 +267,5 @@ def _report(
         largest_profile=count("select max(identifier_count) from identity.profiles"),
         model=model.name,
         unknown_overrides=unknown_overrides,
+        unmet_overrides=unmet_overrides,
     )

@@ -74,8 +74,25 @@ def test_no_order_of_rows_changes_a_decision(overrides: Path) -> None:
 
 def test_an_identifier_that_nobody_has_is_counted(overrides: Path) -> None:
     world = overridden(overrides, "must_link,loyalty_id,L1,email,nobody@example.com,")
-    assert world.report.unknown_overrides == 1
-    assert overridden(overrides).report.unknown_overrides == 0
+    assert world.report.unknown_overrides == (2,)
+    assert overridden(overrides).report.unknown_overrides == ()
+
+
+def test_a_row_that_cannot_be_followed_is_named(
+    overrides: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the records tie to the one is kept apart from the other."""
+    overrides.write_text(
+        f"{HEADER}cannot_link,erp_customer_id,C1,loyalty_id,L1,\n"
+        "must_link,erp_customer_id,C1,erp_customer_id,C2,\n"
+    )
+    records = [customer("one", "C1"), customer("other", "C2", loyalty_id="L1")]
+    world = resolved(records, overrides=overrides)
+    assert world.different("one", "other")
+    assert world.report.unmet_overrides == (3,)
+    assert "1 overrides aren't followed" in caplog.text
+    assert "line 3" in caplog.text
+    assert "C1" not in caplog.text
 
 
 def test_no_file_is_no_decision(tmp_path: Path) -> None:

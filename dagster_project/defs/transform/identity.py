@@ -14,6 +14,7 @@ from dagster_project.defs.quality.outcomes import keep
 from dagster_project.defs.resources import Warehouse
 from dagster_project.defs.transform import measures
 from dagster_project.identity import overview
+from dagster_project.identity.overrides import told
 from dagster_project.publishing import gates, tree
 from dagster_project.publishing.picture import draw_person
 
@@ -102,10 +103,20 @@ def resolved_identities(
             metadata={
                 "dagster/row_count": count[0] if count else 0,
                 **({"matching model": report.model} if table in _BY_MODEL else {}),
+                **(_overrides(report) if table == "links" else {}),
                 **shown.get(table, {}),
             },
             check_results=[result(outcome) for outcome in outcomes] if table == "measures" else [],
         )
+
+
+def _overrides(report: identity.IdentityReport) -> dict[str, str]:
+    """The rows of overrides.csv that a steward should look at."""
+    found = {
+        "overrides that name nobody": report.unknown_overrides,
+        "overrides not followed": report.unmet_overrides,
+    }
+    return {what: told(lines) for what, lines in found.items() if lines}
 
 
 def _shown(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, dg.MarkdownMetadataValue]]:

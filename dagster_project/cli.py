@@ -351,9 +351,11 @@ def review(
     from dagster_project.publishing import stewarding
 
     pairs = stewarding.review(settings.load().published, limit)
-    if not show:
-        pairs = [pair | {"from_value": "…", "to_value": "…"} for pair in pairs]
-    console.document(pairs) if as_json else views.review(pairs)
+    if as_json:
+        masked = {} if show else {"from_value": None, "to_value": None}
+        console.document([pair | masked for pair in pairs])
+    else:
+        views.review(pairs, shown=show)
 
 
 One = Annotated[str, typer.Argument(help="An identifier, order or profile id of the one.")]

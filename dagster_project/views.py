@@ -272,21 +272,22 @@ def person(view: PersonView) -> None:
     )
 
 
-def review(pairs: Sequence[Row]) -> None:
-    """Show who may be one person; the identifiers are personal, and asked for."""
+def review(pairs: Sequence[Row], *, shown: bool) -> None:
+    """Show who may be one person, in two rows each; the identifiers are personal: where `shown`."""
     if not pairs:
         console.say("No two registrations are alike enough to be asked about.")
         return
     rows = [
-        (
-            pair["probability"],
-            *(tree.kind(pair["from_type"]), pair["from_value"], pair["from_profile_id"]),
-            *(tree.kind(pair["to_type"]), pair["to_value"], pair["to_profile_id"]),
-            pair["reason"],
-        )
+        (score, tree.kind(pair[f"{end}_type"]), pair[f"{end}_profile_id"])
+        + ((pair[f"{end}_value"],) if shown else ())
+        + (reason,)
         for pair in pairs
+        for end, score, reason in (
+            ("from", pair["probability"], pair["reason"]),
+            ("to", "", ""),
+        )
     ]
-    columns = ["score", "one", "value", "profile", "other", "value", "profile", "why not joined"]
+    columns = ["score", "identifier", "profile", *["value"][: int(shown)], "why not joined"]
     console.table("May be one person", columns, rows)
     console.say(
         "Look with `perennial profile show PROFILE`, decide with `perennial identity join PROFILE "

@@ -5,6 +5,7 @@ Each function judges by what stronger evidence has joined so far, and says why.
 
 import numpy as np
 
+from dagster_project.database import read
 from dagster_project.identity.arrow import Integers, integers, write_table
 from dagster_project.identity.components import Flags
 from dagster_project.identity.joining import Joining, Links, distinct_pairs
@@ -38,9 +39,38 @@ _MOST_OF_A_KIND = 3
 _SHORTEST_DAYS = 30
 
 
+def demote_known(joining: Joining) -> None:
+    """What crowds use stays as it was judged when all of them were looked at (increment.py).
+
+    Needs _identity_known: identifier_type, identifier_value, reason, person_count, person_limit.
+    """
+    known = read(
+        joining.connection,
+        """
+        select nodes.node, known.reason, known.person_count, known.person_limit
+        from _identity_known as known
+        join _identity_nodes as nodes
+            on nodes.identifier_type = known.identifier_type
+            and nodes.value = known.identifier_value
+        order by nodes.node
+        """,
+    )
+    node, count, limit = (
+        known.column(name).to_numpy().astype(np.int64)
+        for name in ("node", "person_count", "person_limit")
+    )
+    reason = np.array(known.column("reason").to_pylist(), dtype=object)
+    for one in sorted(set(reason)):
+        for most in np.unique(limit[reason == one]):
+            chosen = (reason == one) & (limit == most)
+            joining.demote(node[chosen], one, count[chosen], int(most))
+    joining.is_known[node] = True
+
+
 def demote_stand_ins(joining: Joining, rules: Rules) -> None:
     """A till's or an ERP's default customer, by its name or by what is written to its name."""
     found = nobodys(joining.connection)
+    found = found[~joining.is_demoted[found]]
     joining.demote(found, NOBODY, np.zeros(len(found), dtype=np.int64), 0)
     limits = ", ".join(f"({rule.strength}, {rule.records_per_day})" for rule in rules.registered)
     busy = integers(
@@ -157,6 +187,7 @@ def demote_hubs(joining: Joining, rules: Rules) -> bool:
     mention_holder = holder[evidence.mention_signal]
     is_shared = ~evidence.nodes_of(rules.registered)[evidence.mention_node]
     is_shared &= (mention_holder >= 0) & (mention_holder != evidence.mention_node)
+    is_shared &= ~joining.is_known[evidence.mention_node]
     by_contact = is_shared & evidence.nodes_of(contacts)[mention_holder]
     tells = evidence.nodes_of((*contacts, *cards))
     asked = tells.copy()

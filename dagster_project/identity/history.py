@@ -34,21 +34,28 @@ _HISTORY = (
     "select happened_at, kind, from_profile_id, to_profile_id, reason from marts.identity_history"
 )
 _MEASURES = "select measure, value from meta.identity_measures"
+_PERSONS = "select count(distinct profile_id) from marts.customer_identifiers"
 _PREVIOUS = {
     "_identity_before": _IDENTIFIERS,
     "_identity_past": _HISTORY,
     "_identity_measured_before": _MEASURES,
+    "_identity_persons_before": _PERSONS,
 }
+_OF_SCHEMA_IDENTITY = ("_identity_before", "_identity_persons_before")
 _LONGEST_WAY = 1000  # merges that one id can have behind it
 
 
-def read_previous(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> None:
+def read_previous(
+    connection: duckdb.DuckDBPyConnection, previous: Path | None, *, resolution: str | None
+) -> bool:
     """Make what is told from the previous build.
 
     _identity_before: profile_id, identifier_type, value; _identity_past: the history's rows;
-    _identity_measured_before: measure, value.
+    _identity_measured_before: measure, value; _identity_persons_before: person_count.
 
-    All are empty where there is no previous build, or one that doesn't know persons yet.
+    All are empty where there is no previous build, or one that doesn't know persons yet. True, and
+    only the past and the measures are read, if the previous build is of this `resolution`: schema
+    identity is that build's then, and tells the rest.
     """
     connection.execute(
         """
@@ -59,11 +66,12 @@ def read_previous(connection: duckdb.DuckDBPyConnection, previous: Path | None) 
             happened_at timestamptz, kind varchar, from_profile_id varchar,
             to_profile_id varchar, reason varchar
         );
-        create or replace temp table _identity_measured_before (measure varchar, value double)
+        create or replace temp table _identity_measured_before (measure varchar, value double);
+        create or replace temp table _identity_persons_before (person_count bigint)
         """
     )
     if previous is None or not previous.exists():
-        return
+        return False
     try:
         published = connect(previous, read_only=True)
     except DatabaseUnreadableError as error:
@@ -72,7 +80,10 @@ def read_previous(connection: duckdb.DuckDBPyConnection, previous: Path | None) 
             "delete it to begin the history anew."
         ) from error
     try:
+        is_same = resolution is not None and _resolution(published) == resolution
         for table, query in _PREVIOUS.items():
+            if is_same and table in _OF_SCHEMA_IDENTITY:
+                continue
             try:
                 rows = read(published, query)
             except duckdb.CatalogException:
@@ -83,6 +94,15 @@ def read_previous(connection: duckdb.DuckDBPyConnection, previous: Path | None) 
             connection.unregister("_identity_published")
     finally:
         published.close()
+    return is_same
+
+
+def _resolution(published: duckdb.DuckDBPyConnection) -> str | None:
+    try:
+        row = published.execute("select resolution_id from meta.identity_resolution").fetchone()
+    except duckdb.CatalogException:
+        return None
+    return None if row is None else str(row[0])
 
 
 def write_history(connection: duckdb.DuckDBPyConnection, *, as_of: datetime) -> None:

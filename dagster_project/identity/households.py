@@ -23,13 +23,45 @@ from dagster_project.identity.rules import Rules, one_of
 _SHORTEST_WORD = 4
 
 
+def write_residents(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
+    """Write identity_state.residents: profile_id, family_names, address (null where none is known).
+
+    Grain: one row a person whose records name them.
+    """
+    connection.execute(
+        f"""
+        create or replace table identity_state.residents as
+        with said as (
+            select members.profile_id, people.family_name, signals.signal_id, signals.last_seen_at,
+                array_to_string(list_sort(string_split({folded("signals.street_address")}, ' ')),
+                    ' ') as street,
+                coalesce(replace({folded("signals.postal_code")}, ' ', ''),
+                    {folded("signals.city")}) as place,
+                regexp_full_match(lower(trim(signals.street_address)), $1) as is_nowhere
+            from _identity_descriptions as people
+            join _identity_members as members using (node)
+            join _identity_signals as signals using (signal_no)
+            where not people.is_nobody and people.family_name is not null
+        )
+        select profile_id, list(distinct family_name order by family_name) as family_names,
+            arg_max(
+                street || ', ' || place,
+                {{'at': coalesce(last_seen_at, '-infinity'), 'id': signal_id}}
+            ) filter (where not is_nowhere) as address
+        from said
+        group by profile_id
+        """,
+        [one_of(rules.blocked)],
+    )
+
+
 def write_households(connection: duckdb.DuckDBPyConnection, rules: Rules, *, salt: str) -> None:
     """Write identity.household_members and identity.household_links.
 
     A household's id is a salted hash of the profile_id of its oldest member: who joins or leaves it
-    later changes nothing. Needs _identity_members and what write_tables writes.
+    later changes nothing. Needs identity_state.residents and what write_tables writes.
     """
-    _write_shared(connection, rules)
+    _write_shared(connection)
     _write_ties(connection, rules)
     _write_homes(connection)
     connection.execute(
@@ -59,47 +91,22 @@ def write_households(connection: duckdb.DuckDBPyConnection, rules: Rules, *, sal
     )
 
 
-def _write_shared(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
+def _write_shared(connection: duckdb.DuckDBPyConnection) -> None:
     """_identity_shared: one row a person and an address, e-mail or phone that others may share.
 
     Of the contacts only those that joined nobody because their users are different persons.
     """
     connection.execute(
-        f"""
-        create or replace temp table _identity_residents as
-        with said as (
-            select members.profile_id, people.family_name, signals.signal_id, signals.last_seen_at,
-                array_to_string(list_sort(string_split({folded("signals.street_address")}, ' ')),
-                    ' ') as street,
-                coalesce(replace({folded("signals.postal_code")}, ' ', ''),
-                    {folded("signals.city")}) as place,
-                regexp_full_match(lower(trim(signals.street_address)), $1) as is_nowhere
-            from _identity_descriptions as people
-            join _identity_members as members using (node)
-            join _identity_signals as signals using (signal_no)
-            where not people.is_nobody and people.family_name is not null
-        )
-        select profile_id, list(distinct family_name) as family_names,
-            arg_max(
-                street || ', ' || place,
-                {{'at': coalesce(last_seen_at, '-infinity'), 'id': signal_id}}
-            ) filter (where not is_nowhere) as address
-        from said
-        group by profile_id
-        """,
-        [one_of(rules.blocked)],
-    )
-    connection.execute(
         """
         create or replace temp table _identity_shared as
         select 'address' as rule, address as value, profile_id
-        from _identity_residents
+        from identity_state.residents
         where address is not null
         union all
         select distinct used.identifier_type, used.identifier_value, used.profile_id
         from identity.identifiers as used
         join identity.demoted as demoted using (identifier_type, identifier_value)
-        join _identity_residents using (profile_id)
+        join identity_state.residents using (profile_id)
         where used.identifier_type in ('email', 'phone') and demoted.reason in ($1, $2)
         """,
         [CONTRADICTION, UNCONFIRMED],
@@ -123,7 +130,7 @@ def _write_ties(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
                 and other.profile_id > shared.profile_id
         ),
         names as (
-            select profile_id, unnest(family_names) as name from _identity_residents
+            select profile_id, unnest(family_names) as name from identity_state.residents
         ),
         named as (
             select pairs.rule, pairs.value, pairs.one, pairs.other,

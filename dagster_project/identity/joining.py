@@ -81,13 +81,17 @@ class Links:
 
 @dataclass
 class Joining:
-    """The state between two steps. `person` labels every node by its person's smallest node."""
+    """The state between two steps. `person` labels every node by its person's smallest node.
+
+    `is_known`: nodes of which not every mention is in the evidence, as they were judged before.
+    """
 
     connection: duckdb.DuckDBPyConnection
     evidence: Evidence
     decisions: Decisions
     person: Integers = field(init=False)
     is_demoted: Flags = field(init=False)
+    is_known: Flags = field(init=False)
     demotions: list[Demotion] = field(default_factory=list)
     cut_links: list[Links] = field(default_factory=list)
     _name: Integers = field(init=False)
@@ -96,6 +100,7 @@ class Joining:
     def __post_init__(self) -> None:
         self.person = np.arange(self.evidence.node_count, dtype=np.int64)
         self.is_demoted = np.zeros(self.evidence.node_count, dtype=np.bool_)
+        self.is_known = np.zeros(self.evidence.node_count, dtype=np.bool_)
         self._name = name_of_node(self.connection, self.evidence.node_count)
         self._described = described_nodes(self.connection)
 

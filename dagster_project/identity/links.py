@@ -13,6 +13,7 @@ from dagster_project.identity.demotion import (
     demote_crowded,
     demote_crowds,
     demote_hubs,
+    demote_known,
     demote_shared,
     demote_stand_ins,
     persons_within,
@@ -35,6 +36,7 @@ def join_all(
     joining = Joining(connection, evidence, decisions)
     if evidence.node_count == 0:
         return joining
+    demote_known(joining)
     demote_stand_ins(joining, rules)
     demote_crowded(joining, rules)
     nobody_joined = joining.person

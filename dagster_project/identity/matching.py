@@ -10,7 +10,7 @@ Splink works on a database of its own, in memory: nothing of its tables reaches 
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,24 @@ _BLOCKS = {
     "email_name": "email_name",
     "phone": "phone",
 }
+# What is kept of a record from one resolution to the next, beside the registration it describes.
+_KEPT = (
+    "given_name",
+    "family_name",
+    "birth_date",
+    "street_address",
+    "city",
+    "postal_code",
+    "full_name",
+    "email",
+    "email_name",
+    "phone",
+    "tax_id",
+    "postal_letters",
+)
+# An agreement in a frequent value of these says less than one in a rare value.
+_BY_FREQUENCY = ("full_name", "city", "postal_code")
+_BLOCKED = ", ".join(f"{sql} as block_{name}" for name, sql in _BLOCKS.items())
 # Names and a city have namesakes, however rare both are among the records: at least one of these
 # has to agree too, or a pair is for somebody to decide.
 _PERSONAL = """(
@@ -148,12 +166,29 @@ def write_records(connection: duckdb.DuckDBPyConnection, *, signals: str) -> Non
     )
 
 
-def propose(joining: Joining, rules: Rules, model: dict[str, Any]) -> Pairs:
-    """Pairs of registrations of different persons that are at least `rules.review` probable."""
-    records = _blocked(joining, rules)
-    if len(records) < 2:
-        nothing = np.empty(0, dtype=np.int64)
-        return Pairs(nothing, nothing, np.empty(0))
+def propose(
+    joining: Joining, rules: Rules, model: dict[str, Any], *, others: str | None = None
+) -> Pairs:
+    """Pairs of registrations of different persons that are at least `rules.review` probable.
+
+    `others` names a table of records (as in identity_state.records) that were compared with each
+    other before, and with those of _identity_former_records, which aren't there any more: they are
+    now compared with those of `joining` alone. Temp table _identity_met then has the registrations
+    among them that are in a pair, or whose score may have changed.
+
+    Leaves _identity_telling, the records of `joining` as they were compared.
+    """
+    records = _blocked(joining, rules, others)
+    nothing = np.empty(0, dtype=np.int64)
+    pairs = Pairs(nothing, nothing, np.empty(0))
+    if len(records) > 1:
+        pairs = _compared(records, rules, model)
+    if others is None:
+        return pairs
+    return _among_themselves(joining, pairs)
+
+
+def _compared(records: pa.Table, rules: Rules, model: dict[str, Any]) -> Pairs:
     with _linker(records, _with_blocks(model)) as (connection, linker):
         predicted = linker.inference.predict(threshold_match_probability=rules.review)
         found = read(
@@ -171,8 +206,140 @@ def propose(joining: Joining, rules: Rules, model: dict[str, Any]) -> Pairs:
     return Pairs(left.astype(np.int64), right.astype(np.int64), probability.astype(np.float64))
 
 
-def _blocked(joining: Joining, rules: Rules) -> pa.Table:
-    """The records with their persons and what they have in common with few others.
+def _among_themselves(joining: Joining, pairs: Pairs) -> Pairs:
+    """The pairs without others; _identity_met gets the others."""
+    count = joining.evidence.node_count
+    is_own = pairs.right < count
+    write_table(joining.connection, "_identity_far", {"node": np.unique(pairs.right[~is_own])})
+    joining.connection.execute(
+        f"create or replace temp table _identity_former_keyed as "
+        f"select *, {_BLOCKED} from _identity_former_records"
+    )
+    crossing = " union ".join(
+        [_crossing(f"block_{name}", lambda count: f"{count} > {_MOST_ALIKE}") for name in _BLOCKS]
+        + [_crossing(column, _rounded) for column in _BY_FREQUENCY]
+        + [_all_crossing(column) for column in _BY_FREQUENCY]
+    )
+    joining.connection.execute(
+        f"""
+        create or replace temp table _identity_met as
+        select identifier_type, identifier_value
+        from _identity_keyed
+        where node in (select node from _identity_far union {crossing})
+        """
+    )
+    joining.connection.execute("drop table _identity_far; drop table _identity_former_keyed")
+    return Pairs(pairs.left[is_own], pairs.right[is_own], pairs.probability[is_own])
+
+
+def _crossing(column: str, judged: Callable[[str], str]) -> str:
+    """SQL for the other records whose value of `column` is now judged otherwise than before.
+
+    `judged` is an expression over the number of records that have the value.
+    """
+    return f"""
+        select node from _identity_keyed
+        where is_other and {column} in (
+            select value
+            from (
+                select {column} as value, count(*) as now, count(*) filter (is_other) as others
+                from _identity_keyed
+                where {column} in (
+                    select {column} from _identity_keyed where not is_other
+                    union select {column} from _identity_former_keyed
+                )
+                group by {column}
+            )
+            left join (
+                select {column} as value, count(*) as former from _identity_former_keyed group by 1
+            ) using (value)
+            where others > 0
+                and ({judged("now")}) <> ({judged("(others + coalesce(former, 0))")})
+        )"""
+
+
+def _all_crossing(column: str) -> str:
+    """SQL for all other records, if the frequencies of `column` are taken of another number now."""
+    others = f"(select count({column}) from _identity_keyed where is_other)"
+    former = f"(select count({column}) from _identity_former_keyed)"
+    now = f"(select count({column}) from _identity_keyed)"
+    return f"""
+        select node from _identity_keyed
+        where is_other and {others} > 0
+            and {_rounded(now)} <> {_rounded(f"({others} + {former})")}"""
+
+
+def _rounded(count: str) -> str:
+    """SQL of a count to half a power of two: scores don't change with every record that comes."""
+    return f"pow(2, round(2 * log2(greatest({count}, 1))) / 2)"
+
+
+def _blocked(joining: Joining, rules: Rules, others: str | None = None) -> pa.Table:
+    """The records with their persons, frequencies, and what they have in common with few others.
+
+    Of `others`, those that have any such thing in common with a record of `joining`.
+    """
+    _write_telling(joining, rules)
+    connection = joining.connection
+    own = f"select node, person, {', '.join(_KEPT)}, false as is_other from _identity_telling"
+    if others is None:
+        keyed = f"select *, {_BLOCKED} from ({own})"
+    else:
+        keyed = f"""
+            select *, {_BLOCKED} from (
+                select null::varchar as identifier_type, null::varchar as identifier_value, *
+                from ({own})
+                union all by name
+                select {joining.evidence.node_count} + row_number() over () - 1 as node,
+                    {joining.evidence.node_count} + row_number() over () - 1 as person,
+                    identifier_type, identifier_value, {", ".join(_KEPT)}, true as is_other
+                from {others}
+            )"""
+    connection.execute(f"create or replace temp table _identity_keyed as {keyed}")
+    crowds = ", ".join(
+        f"crowds_{name} as (select block_{name} as value from _identity_keyed"
+        f" where block_{name} is not null"
+        f" group by block_{name} having count(*) > {_MOST_ALIKE})"
+        for name in _BLOCKS
+    )
+    telling = ", ".join(
+        f"case when block_{name} not in (select value from crowds_{name}) then block_{name} end"
+        f" as block_{name}"
+        for name in _BLOCKS
+    )
+    frequencies = ", ".join(
+        f"""frequencies_{column} as (
+            select {column},
+                {_rounded("count(*)")} / (
+                    select {_rounded(f"count({column})")} from _identity_keyed
+                ) as tf_{column}
+            from _identity_keyed where {column} is not null group by {column}
+        )"""
+        for column in _BY_FREQUENCY
+    )
+    joined = " ".join(
+        f"left join frequencies_{column} using ({column})" for column in _BY_FREQUENCY
+    )
+    near = " or ".join(
+        f"block_{name} in (select block_{name} from telling where not is_other)" for name in _BLOCKS
+    )
+    return read(
+        connection,
+        f"""
+        with {crowds}, {frequencies},
+        telling as (select * replace ({telling}) from _identity_keyed)
+        select node, person, {", ".join(_KEPT)},
+            {", ".join(f"block_{name}" for name in _BLOCKS)},
+            {", ".join(f"tf_{column}" for column in _BY_FREQUENCY)}
+        from telling {joined}
+        {"" if others is None else f"where not is_other or {near}"}
+        order by node
+        """,
+    )
+
+
+def _write_telling(joining: Joining, rules: Rules) -> None:
+    """_identity_telling: the records of registrations that may join, with their persons.
 
     A contact that was demoted says nothing here either: a shop's own address, a family's. A tax
     number does, where it was demoted only because the names differ.
@@ -195,41 +362,35 @@ def _blocked(joining: Joining, rules: Rules) -> pa.Table:
             "says_nothing": says_nothing,
         },
     )
-    blocks = ", ".join(f"{sql} as block_{name}" for name, sql in _BLOCKS.items())
-    crowds = ", ".join(
-        f"crowds_{name} as (select block_{name} as value from keyed where block_{name} is not null"
-        f" group by block_{name} having count(*) > {_MOST_ALIKE})"
-        for name in _BLOCKS
-    )
-    telling = ", ".join(
-        f"case when block_{name} not in (select value from crowds_{name}) then block_{name} end"
-        f" as block_{name}"
-        for name in _BLOCKS
-    )
-    records = read(
-        joining.connection,
-        f"""
-        with telling as (
-            select records.* replace (
-                    case when not emails.says_nothing then email end as email,
-                    case when not emails.says_nothing then email_name end as email_name,
-                    case when not phones.says_nothing then phone end as phone,
-                    case when not tax_ids.says_nothing then tax_id end as tax_id
-                ), labels.person
-            from _identity_records as records
-            join _identity_labels as labels using (node)
-            left join _identity_labels as emails on emails.node = records.email_node
-            left join _identity_labels as phones on phones.node = records.phone_node
-            left join _identity_labels as tax_ids on tax_ids.node = records.tax_node
-            where not labels.is_demoted
-        ),
-        keyed as (select *, {blocks} from telling),
-        {crowds}
-        select * replace ({telling}) from keyed order by node
-        """,
+    joining.connection.execute(
+        """
+        create or replace temp table _identity_telling as
+        select records.* replace (
+                case when not emails.says_nothing then email end as email,
+                case when not emails.says_nothing then email_name end as email_name,
+                case when not phones.says_nothing then phone end as phone,
+                case when not tax_ids.says_nothing then tax_id end as tax_id
+            ), labels.person
+        from _identity_records as records
+        join _identity_labels as labels using (node)
+        left join _identity_labels as emails on emails.node = records.email_node
+        left join _identity_labels as phones on phones.node = records.phone_node
+        left join _identity_labels as tax_ids on tax_ids.node = records.tax_node
+        where not labels.is_demoted
+        """
     )
     joining.connection.execute("drop table _identity_labels")
-    return records
+
+
+def keep_records(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write identity_state.records: what was compared, for those who come later."""
+    connection.execute(
+        f"""
+        create or replace table identity_state.records as
+        select nodes.identifier_type, nodes.value as identifier_value, {", ".join(_KEPT)}
+        from _identity_telling join _identity_nodes as nodes using (node)
+        """
+    )
 
 
 def train(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -451,10 +612,20 @@ def _linker(
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.register("given", records)
-        connection.execute("create table records as select * from given")
-        connection.unregister("given")
+        frequencies = [name for name in records.column_names if name.startswith("tf_")]
+        kept = f"* exclude ({', '.join(frequencies)})" if frequencies else "*"
+        connection.execute(f"create table records as select {kept} from given")
         database = DuckDBAPI(connection=connection)
-        yield connection, Linker(database.register("records"), model, log_level=logging.ERROR)
+        linker = Linker(database.register("records"), model, log_level=logging.ERROR)
+        for name in frequencies:
+            column = name.removeprefix("tf_")
+            connection.execute(
+                f"create table {name} as select distinct {column}, {name} from given "
+                f"where {column} is not null"
+            )
+            linker.table_management.register_term_frequency_lookup(database.register(name), column)
+        connection.unregister("given")
+        yield connection, linker
 
 
 def save_model(folder: Path, model: dict[str, Any]) -> Path:

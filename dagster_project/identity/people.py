@@ -297,8 +297,8 @@ def contradictions(
     return pairs["one"], pairs["other"]
 
 
-def pairs_within(connection: duckdb.DuckDBPyConnection, person: Integers) -> tuple[int, int]:
-    """Pairs of described registrations in one person, and how many of them contradict each other.
+def pairs_within(connection: duckdb.DuckDBPyConnection, person: Integers) -> dict[str, Integers]:
+    """`pairs` of described registrations by `person`, and how many (`apart`) contradict each other.
 
     `person` labels every node, -1 where it has none. Of several descriptions of a registration, one
     that agrees is enough.
@@ -314,16 +314,17 @@ def pairs_within(connection: duckdb.DuckDBPyConnection, person: Integers) -> tup
             from _identity_described join _identity_people as people using (node)
         ),
         pairs as (
-            select bool_and({_contradicts("one", "other")}) as is_apart
+            select one.person, bool_and({_contradicts("one", "other")}) as is_apart
             from said as one
             join said as other on one.person = other.person and one.node < other.node
-            group by one.node, other.node
+            group by one.person, one.node, other.node
         )
-        select count(*) as pairs, count(*) filter (is_apart) as apart from pairs
+        select person, count(*) as pairs, count(*) filter (is_apart) as apart
+        from pairs group by person
         """,
     )
     connection.execute("drop table _identity_described")
-    return int(found["pairs"][0]), int(found["apart"][0])
+    return found
 
 
 def _same(one: str, other: str) -> str:
@@ -340,14 +341,17 @@ def _similar(one: str, other: str) -> str:
     return f"({_same(one, other)} or starts_with({one}, {other}) or starts_with({other}, {one}))"
 
 
+def _swapped(a: str, b: str) -> str:
+    """Given and family name in each other's place."""
+    return f"coalesce({a}.given_name = {b}.family_name and {a}.family_name = {b}.given_name, false)"
+
+
 def _given_similar(a: str, b: str) -> str:
-    swapped = f"({a}.given_name = {b}.family_name and {a}.family_name = {b}.given_name)"
-    return f"({_similar(f'{a}.given_name', f'{b}.given_name')} or coalesce({swapped}, false))"
+    return f"({_similar(f'{a}.given_name', f'{b}.given_name')} or {_swapped(a, b)})"
 
 
 def _family_similar(a: str, b: str) -> str:
-    swapped = f"({a}.given_name = {b}.family_name and {a}.family_name = {b}.given_name)"
-    return f"({_similar(f'{a}.family_name', f'{b}.family_name')} or coalesce({swapped}, false))"
+    return f"({_similar(f'{a}.family_name', f'{b}.family_name')} or {_swapped(a, b)})"
 
 
 def _names_similar(a: str, b: str) -> str:

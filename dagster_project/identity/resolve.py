@@ -12,39 +12,28 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 
-from dagster_project.errors import PerennialError
-from dagster_project.identity.arrow import texts, write_table
-from dagster_project.identity.evidence import Evidence, gather
+from dagster_project.identity import increment
 from dagster_project.identity.history import read_previous, write_history, write_redirects
 from dagster_project.identity.households import write_households
-from dagster_project.identity.ids import write_profile_ids
-from dagster_project.identity.joining import Joining
-from dagster_project.identity.links import join_alike, join_all
-from dagster_project.identity.matching import (
-    SHIPPED_MODEL,
-    Pairs,
-    load_model,
-    propose,
-    train,
-    write_records,
-)
+from dagster_project.identity.increment import NoIncrementError
+from dagster_project.identity.judging import Judge, Judgement, gather_all, number_signals
+from dagster_project.identity.matching import SHIPPED_MODEL, load_model, train
 from dagster_project.identity.measures import write_measures
-from dagster_project.identity.normalise import normalise
-from dagster_project.identity.overrides import decide, read_overrides, told
-from dagster_project.identity.people import write_people
+from dagster_project.identity.overrides import read_overrides, told
 from dagster_project.identity.rules import Rules, load_rules
-from dagster_project.identity.tables import replaced, write_tables
+from dagster_project.identity.tables import all_or_nothing, replaced
 
 logger = logging.getLogger(__name__)
-
-SIGNALS = "staging.stg_identity__signals"
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityReport:
-    """What a resolution found, in counts; `model` is the file that likeness was judged by."""
+    """What a resolution found, in counts; `model` is the file that likeness was judged by.
+
+    `judged_signals`: those of the persons who were judged anew; `why_all` says why everybody was,
+    and is empty where new records' persons were.
+    """
 
     signals: int
     unresolved_signals: int
@@ -60,6 +49,8 @@ class IdentityReport:
     splits: int
     largest_profile: int
     model: str
+    judged_signals: int
+    why_all: str
     unknown_overrides: tuple[int, ...]
     unmet_overrides: tuple[int, ...]
 
@@ -75,36 +66,49 @@ def resolve(
     model: Path | None = None,
     overrides: Path | None = None,
     accept: bool = False,
+    full: bool = False,
 ) -> IdentityReport:
-    """Rebuild schema identity from staging.stg_identity__signals, in one transaction.
+    """Bring schema identity up to staging.stg_identity__signals, in one transaction.
 
     `previous` is the published.duckdb of the build before, for the history; `model` a saved
     matching model, by default the one that comes with Perennial; `overrides` what a steward
-    decided, if there is such a file; `accept`, that measures may lie beyond their limits. Raises
-    PerennialError when staging isn't there or one of the files can't be read; the tables are then
-    as they were.
+    decided, if there is such a file; `accept`, that measures may lie beyond their limits; `full`,
+    that everybody is to be judged anew, not only those whom new records reach (increment.py).
+    Raises PerennialError when staging isn't there or one of the files can't be read; the tables are
+    then as they were.
     """
     rules, model = rules or load_rules(), model or SHIPPED_MODEL
+    decided = read_overrides(overrides) if overrides else []
+    judge = Judge(connection, rules, load_model(model), decided, default_country, salt)
     with _scratch(connection):
-        read_previous(connection, previous)
-        evidence = _gather(connection, rules, default_country)
-        decisions = decide(
-            connection, read_overrides(overrides) if overrides else [], evidence.node_count
-        )
-        joining = join_all(connection, rules, evidence, decisions)
-        pairs = propose(joining, rules, load_model(model))
-        join_alike(joining, rules, pairs)
-        joining.decide()
-        _write_joining(connection, joining, pairs)
-        write_profile_ids(connection, joining, salt=salt)
-        with replaced(connection):
-            write_tables(connection, rules, evidence.node_count)
+        try:
+            state = increment.go_on(connection, judge.digest, as_of=as_of, rules=rules, full=full)
+            if not read_previous(connection, previous, resolution=state.resolution_id):
+                raise NoIncrementError("the last resolution wasn't published")
+            judgement = _judge_reached(judge)
+            judged_all_at, why_all = state.judged_all_at, ""
+        except NoIncrementError as reason:
+            _clear(connection)
+            read_previous(connection, previous, resolution=None)
+            judgement = _judge_all(judge)
+            judged_all_at, why_all = as_of, str(reason)
+        with _written(judge, judgement, is_part=not why_all):
             write_households(connection, rules, salt=salt)
             write_history(connection, as_of=as_of)
             write_redirects(connection)
-            write_measures(connection, joining, rules, pairs, accept=accept)
-    unmet = decisions.unmet(joining.person)
-    report = _report(connection, as_of, model, decisions.unknown, unmet)
+            write_measures(connection, rules, accept=accept)
+            increment.write_state(connection, judged_all_at=judged_all_at, digest=judge.digest)
+    decisions = judgement.decisions
+    unmet = decisions.unmet(judgement.joining.person)
+    report = _report(
+        connection,
+        as_of,
+        model=model.name,
+        judged_signals=judgement.gathered.signal_count,
+        why_all=why_all,
+        unknown_overrides=decisions.unknown,
+        unmet_overrides=unmet,
+    )
     for lines, found in (
         (decisions.unknown, "name an identifier that no record has"),
         (unmet, "aren't followed, as cannot_link keeps apart what they would make one"),
@@ -112,11 +116,14 @@ def resolve(
         if lines:
             logger.warning("%d overrides %s: %s", len(lines), found, told(lines))
     logger.info(
-        "identity: %d profiles from %d signals, %d links, %d identifiers demoted",
+        "identity: %d profiles from %d signals, %d links, %d identifiers demoted; %d signals "
+        "judged anew%s",
         report.profiles,
         report.signals,
         report.links,
         sum(report.demoted.values()),
+        report.judged_signals,
+        f", as {why_all}" if why_all else "",
     )
     return report
 
@@ -129,18 +136,48 @@ def learn(
     Raises PerennialError when staging isn't there, or tells too little to learn from.
     """
     with _scratch(connection):
-        _gather(connection, rules or load_rules(), default_country)
+        gather_all(connection, rules or load_rules(), default_country)
         return train(connection)
 
 
-def _gather(connection: duckdb.DuckDBPyConnection, rules: Rules, default_country: str) -> Evidence:
-    """Everything that the signals say, normalised."""
-    _number_signals(connection)
-    normalise(connection, rules, signals="_identity_signals", default_country=default_country)
-    evidence = gather(connection, rules, signals="_identity_signals")
-    write_people(connection, rules, signals="_identity_signals")
-    write_records(connection, signals="_identity_signals")
-    return evidence
+def _judge_all(judge: Judge) -> Judgement:
+    number_signals(judge.connection)
+    increment.know_nothing(judge.connection)
+    return judge.judge()
+
+
+def _judge_reached(judge: Judge) -> Judgement:
+    """Judge those whom signals reach that are new, gone or changed, and whoever is like them."""
+    connection = judge.connection
+    increment.compare(connection)
+    increment.take_changed(connection, judge.rules)
+    judge.normalise()
+    increment.reach(connection, judge.rules, judge.overrides)
+    for _ in range(increment.MOST_ROUNDS):
+        increment.take_reached(connection)
+        judgement = judge.judge(others="_identity_others")
+        if not increment.draw_in(connection):
+            return judgement
+    raise NoIncrementError("those who are alike lead on to too many others")
+
+
+@contextmanager
+def _written(judge: Judge, judgement: Judgement, *, is_part: bool) -> Iterator[None]:
+    """Write what was judged, and in the same transaction whatever the block writes."""
+    judge.conclude(judgement)
+    if not is_part:
+        with replaced(judge.connection):
+            judge.write(judgement)
+            yield
+        return
+    try:
+        with increment.apart(judge.connection):
+            judge.write(judgement)
+        with all_or_nothing(judge.connection):
+            increment.replace_part(judge.connection)
+            yield
+    finally:
+        increment.forget_part(judge.connection)
 
 
 @contextmanager
@@ -149,96 +186,29 @@ def _scratch(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     finally:
-        left = connection.execute(
-            r"""
-            select table_name, table_type from information_schema.tables
-            where table_catalog = 'temp' and table_name like '\_identity\_%' escape '\'
-            order by table_type desc
-            """
-        ).fetchall()
-        for name, kind in left:
-            what = "view" if kind == "VIEW" else "table"
-            connection.execute(f"drop {what} if exists temp.{name}")
+        _clear(connection)
 
 
-def _number_signals(connection: duckdb.DuckDBPyConnection) -> None:
-    """_identity_signals: the signals, each with its signal_no from 0 on."""
-    try:
-        is_dense = connection.execute(
-            f"select count(*) = coalesce(max(rowid) + 1, 0) from {SIGNALS}"
-        ).fetchone()
-    except duckdb.CatalogException as error:
-        raise PerennialError(
-            f"{SIGNALS} isn't in the warehouse: build the staging models before identity."
-        ) from error
-    # As a rule nothing is copied: a table that was written at once has all its row ids.
-    kind, number = (
-        ("view", "rowid") if is_dense == (True,) else ("table", "row_number() over () - 1")
-    )
-    connection.execute(
-        f"create or replace temp {kind} _identity_signals as "
-        f"select {number} as signal_no, * from {SIGNALS}"
-    )
-
-
-def _write_joining(connection: duckdb.DuckDBPyConnection, joining: Joining, pairs: Pairs) -> None:
-    """What the joining decided, as tables: holders, demoted nodes, links that were cut or found."""
-    holder = joining.holders(int(joining.evidence.node_strength.max(initial=0)))
-    held = np.flatnonzero(holder >= 0)
-    write_table(connection, "_identity_holders", {"signal_no": held, "node": holder[held]})
-    demotions = joining.demotions
-    empty = [np.empty(0, dtype=np.int64)]
-    write_table(
-        connection,
-        "_identity_demotions",
-        {
-            "node": np.concatenate(empty + [demotion.node for demotion in demotions]),
-            "reason": texts(
-                [demotion.reason for demotion in demotions for _ in range(len(demotion.node))]
-            ),
-            "person_count": np.concatenate(
-                empty + [demotion.person_count for demotion in demotions]
-            ),
-            "person_limit": np.concatenate(
-                empty
-                + [
-                    np.full(len(demotion.node), demotion.person_limit, dtype=np.int64)
-                    for demotion in demotions
-                ]
-            ),
-        },
-    )
-    write_table(
-        connection,
-        "_identity_cuts",
-        {
-            "from_node": np.concatenate(empty + [links.left for links in joining.cut_links]),
-            "to_node": np.concatenate(empty + [links.right for links in joining.cut_links]),
-        },
-    )
-    write_table(
-        connection,
-        "_identity_steered",
-        {"node": np.unique(np.concatenate([*joining.decisions.one, *joining.decisions.apart]))},
-    )
-    left, right = joining.decided()
-    write_table(connection, "_identity_decided", {"from_node": left, "to_node": right})
-    write_table(
-        connection,
-        "_identity_alike",
-        {
-            "from_node": pairs.left,
-            "to_node": pairs.right,
-            "probability": pairs.probability,
-            "is_one": joining.person[pairs.left] == joining.person[pairs.right],
-        },
-    )
+def _clear(connection: duckdb.DuckDBPyConnection) -> None:
+    left = connection.execute(
+        r"""
+        select table_name, table_type from information_schema.tables
+        where table_catalog = 'temp' and table_name like '\_identity\_%' escape '\'
+        order by table_type desc
+        """
+    ).fetchall()
+    for name, kind in left:
+        what = "view" if kind == "VIEW" else "table"
+        connection.execute(f"drop {what} if exists temp.{name}")
 
 
 def _report(
     connection: duckdb.DuckDBPyConnection,
     as_of: datetime,
-    model: Path,
+    *,
+    model: str,
+    judged_signals: int,
+    why_all: str,
     unknown_overrides: tuple[int, ...],
     unmet_overrides: tuple[int, ...],
 ) -> IdentityReport:
@@ -265,7 +235,9 @@ def _report(
         merges=count(changes, as_of, "merge"),
         splits=count(changes, as_of, "split"),
         largest_profile=count("select max(identifier_count) from identity.profiles"),
-        model=model.name,
+        model=model,
+        judged_signals=judged_signals,
+        why_all=why_all,
         unknown_overrides=unknown_overrides,
         unmet_overrides=unmet_overrides,
     )

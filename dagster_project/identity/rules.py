@@ -99,6 +99,8 @@ class Rules:
     email_providers: tuple[EmailProvider, ...]
     join: float
     review: float
+    increment_days: int
+    crowd: int
     household_person_limit: int
     household_member_limit: int
     gates: Mapping[str, Bounds]
@@ -132,6 +134,7 @@ def load_rules(path: Path = RULES_FILE) -> Rules:
     birth_dates = root.section("birth_dates")
     email = root.section("email")
     matching = root.section("matching")
+    increments = root.section("increments")
     households = root.section("households")
     gates = root.section("gates")
     rules = Rules(
@@ -146,13 +149,26 @@ def load_rules(path: Path = RULES_FILE) -> Rules:
         email_providers=tuple(_provider(section) for section in email.sections("providers")),
         join=matching.probability("join"),
         review=matching.probability("review"),
+        increment_days=increments.limit("days"),
+        crowd=increments.limit("crowd"),
         household_person_limit=households.limit("person_limit"),
         household_member_limit=households.limit("member_limit"),
         gates={measure: _bounds(gates.section(measure)) for measure in MEASURES},
     )
     if rules.review > rules.join:
         raise matching.error(f"has review = {rules.review}, which is above join = {rules.join}")
-    for section in (blocked, profile, names, birth_dates, email, matching, households, gates, root):
+    for section in (
+        blocked,
+        profile,
+        names,
+        birth_dates,
+        email,
+        matching,
+        increments,
+        households,
+        gates,
+        root,
+    ):
         section.refuse_unread()
     return rules
 

@@ -2,7 +2,7 @@
 
 | table | grain |
 |---|---|
-| resolved | a signal: its profile_id, null where nothing usable is left |
+| resolved | a signal: its profile_id, null where nothing usable is left; a fingerprint of its row |
 | profiles | a person |
 | identifiers | an identifier of a person, in one source; a demoted one with each who uses it |
 | links | two identifiers tied together, by one rule in one source, or by likeness |
@@ -21,9 +21,11 @@ says since when.
 
 A demoted identifier proves nothing about who wrote, but a refusal that comes from it may be that of
 any of its users.
+
+Schema identity_state is what the next resolution goes on from (increment.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -31,13 +33,24 @@ import duckdb
 from dagster_project.identity.rules import Rules
 from dagster_project.identity.ties import write_tied
 
+SIGNALS = "staging.stg_identity__signals"
+SCHEMAS = ("identity", "identity_state")
+
 
 @contextmanager
 def replaced(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Replace schema identity as a whole: killed anywhere, it's the old one or the new one."""
+    """Replace the schemas as a whole: killed anywhere, they are the old ones or the new ones."""
+    with all_or_nothing(connection):
+        for schema in SCHEMAS:
+            connection.execute(f"drop schema if exists {schema} cascade; create schema {schema}")
+        yield
+
+
+@contextmanager
+def all_or_nothing(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """One transaction."""
     connection.execute("begin transaction")
     try:
-        connection.execute("drop schema if exists identity cascade; create schema identity")
         yield
         connection.execute("commit")
     except BaseException:
@@ -74,14 +87,23 @@ def write_tables(connection: duckdb.DuckDBPyConnection, rules: Rules, node_count
 
 def _write_resolved(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
-        """
+        f"""
         create or replace table identity.resolved as
-        select signals.signal_id, members.profile_id
+        select signals.signal_id, members.profile_id,
+            {fingerprint(connection.table("_identity_signals").columns)} as fingerprint
         from _identity_signals as signals
         left join _identity_holders as holders using (signal_no)
         left join _identity_members as members using (node)
         """
     )
+
+
+def fingerprint(names: Sequence[str], signals: str = "signals") -> str:
+    """SQL for a number that is another one as soon as anything in a row of `signals` is.
+
+    `names`: its columns.
+    """
+    return f"hash({', '.join(f'{signals}.{name}' for name in names if name != 'signal_no')})"
 
 
 def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules, node_count: int) -> None:
@@ -271,9 +293,11 @@ def _write_profiles(connection: duckdb.DuckDBPyConnection) -> None:
         )
         select members.profile_id, anchors.first_seen_at, persons.last_seen_at,
             persons.identifier_count, anchors.identifier_type as anchor_type,
-            anchors.value as anchor_value
+            anchors.value as anchor_value, shapes.record_count, shapes.most_of_a_kind,
+            shapes.pairs, shapes.pairs_apart, (shapes.doubt / 1_000_000)::decimal(18, 6) as doubt
         from _identity_members as members
         join persons using (anchor)
+        join _identity_shapes as shapes using (anchor)
         join _identity_nodes as anchors on anchors.node = members.anchor
         where members.is_anchor
         """

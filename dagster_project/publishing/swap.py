@@ -167,6 +167,11 @@ def _write_meta(
         connection.execute(
             "create table meta.identity_measures as from warehouse.identity.measures"
         )
+    if _has_table(connection, "identity_state", "resolution"):
+        connection.execute(
+            "create table meta.identity_resolution as "
+            "select resolution_id from warehouse.identity_state.resolution"
+        )
     write_audiences(connection, audiences)
     _write_sizes(connection)
 

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,12 +30,13 @@ from splink.clustering import cluster_pairwise_predictions_at_threshold
 from dagster_project.database import connect, read
 from dagster_project.identity import matching, resolve
 from dagster_project.identity.components import component_labels
+from dagster_project.identity.increment import know_nothing
+from dagster_project.identity.judging import gather_all
 from dagster_project.identity.links import join_all
 from dagster_project.identity.overrides import decide
 from dagster_project.identity.rules import load_rules
 from tests.benchmarks.identity_world import write_registrations, write_signals
 
-_resolution = import_module("dagster_project.identity.resolve")
 _log = logging.getLogger("identity_benchmark")
 
 RECORDS = 10_000_000
@@ -124,10 +124,12 @@ def likeness(compared: int, pairs: int) -> None:
     rules, model = load_rules(), matching.load_model(matching.SHIPPED_MODEL)
     with duckdb.connect() as connection:
         write_registrations(connection, compared)
-        evidence = _resolution._gather(connection, rules, "RO")
+        evidence = gather_all(connection, rules, "RO")
+        know_nothing(connection)
         nobody = decide(connection, [], evidence.node_count)
         joining = join_all(connection, rules, evidence, nobody)
         records = matching._blocked(joining, rules)
+        records = records.select([n for n in records.column_names if not n.startswith("tf_")])
         settings = matching._with_blocks(model)
 
         def bare() -> int:

@@ -131,6 +131,8 @@ class World:
             create table published.marts.identity_history as from identity.history;
             create schema published.meta;
             create table published.meta.identity_measures as from identity.measures;
+            create table published.meta.identity_resolution as
+                select resolution_id from identity_state.resolution;
             detach published;
             """
         )

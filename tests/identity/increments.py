@@ -241,8 +241,8 @@ def build(life: Life, data: Path, *, as_of: datetime, previous: Path | None) -> 
     """Load, stage and resolve what landed, and write the marts that the next history reads."""
     for table in tables():
         load_table(table, data, loaded_at=as_of)
-    (data / "warehouse.duckdb").unlink(missing_ok=True)
     with connect(data / "warehouse.duckdb") as connection:
+        _clear(connection)
         begin(connection, Build("run", as_of, "UTC", "EUR", "RO", as_of))
         create_views(connection, data)
     if not life.models:
@@ -252,6 +252,20 @@ def build(life: Life, data: Path, *, as_of: datetime, previous: Path | None) -> 
         resolve(connection, as_of=as_of, default_country="RO", salt=life.salt, previous=previous)
         _create(connection, [model for model in life.models if model[1] in _MARTS])
         connection.execute("create table meta.identity_measures as from identity.measures")
+        connection.execute(
+            "create table meta.identity_resolution as "
+            "select resolution_id from identity_state.resolution"
+        )
+
+
+def _clear(connection: duckdb.DuckDBPyConnection) -> None:
+    """What every run writes anew: all but what identity goes on from."""
+    for (schema,) in connection.execute(
+        "select distinct schema_name from information_schema.schemata where catalog_name = "
+        "current_database() and schema_name not in ('main', 'identity', 'identity_state', "
+        "'information_schema', 'pg_catalog')"
+    ).fetchall():
+        connection.execute(f"drop schema {schema} cascade")
 
 
 def _compiled(data: Path) -> list[tuple[str, str, str]]:

@@ -26,8 +26,6 @@ from dagster_project.identity.overrides import Override
 from dagster_project.identity.rules import Rules
 from dagster_project.identity.tables import SCHEMAS, SIGNALS, fingerprint
 
-# Beyond this share of the signals, an increment is no less work than everything.
-_LARGEST_SHARE = 0.25
 # Rounds of drawing in those who are alike; more of them are no increment any more.
 MOST_ROUNDS = 5
 _PART = "identity_part"
@@ -112,7 +110,7 @@ def know_nothing(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def compare(connection: duckdb.DuckDBPyConnection) -> None:
+def compare(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     """Make _identity_fresh (place, fingerprint), what staging has, and how it differs.
 
     _identity_changed: place, of the signals that are new or changed; _identity_gone: fingerprint,
@@ -133,8 +131,10 @@ def compare(connection: duckdb.DuckDBPyConnection) -> None:
         from identity.resolved anti join _identity_fresh using (fingerprint)
         """
     )
-    _refuse_large(connection, "_identity_changed")
-    _refuse_large(connection, "_identity_gone")
+    if (count := _count(connection, "_identity_fresh")) < rules.increment_signals:
+        raise NoIncrementError(f"{count} signals are so few that it is as quick")
+    _refuse_large(connection, rules, "_identity_changed")
+    _refuse_large(connection, rules, "_identity_gone")
 
 
 def take_changed(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
@@ -220,12 +220,12 @@ def draw_in(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(_count(connection, "_identity_met"))
 
 
-def take_reached(connection: duckdb.DuckDBPyConnection) -> None:
+def take_reached(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     """Make _identity_signals of all signals of those reached, and what there was of them before.
 
-    _identity_before, _identity_persons_before (history.py); _identity_former: identifier_type, identifier_value of what
-    joined them; _identity_former_records and _identity_others: the records of identity_state that
-    are theirs, and all other ones.
+    _identity_before, _identity_persons_before (history.py); _identity_former: identifier_type,
+    identifier_value of what joined them; _identity_former_records and _identity_others: the records
+    of identity_state that are theirs, and all other ones.
     """
     connection.execute(
         """
@@ -243,7 +243,7 @@ def take_reached(connection: duckdb.DuckDBPyConnection) -> None:
         select place from _identity_changed
         """
     )
-    _refuse_large(connection, "_identity_part")
+    _refuse_large(connection, rules, "_identity_part")
     _take(connection, "_identity_part")
     connection.execute(
         """
@@ -339,9 +339,9 @@ def _take(connection: duckdb.DuckDBPyConnection, places: str, columns: str = "*"
     )
 
 
-def _refuse_large(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+def _refuse_large(connection: duckdb.DuckDBPyConnection, rules: Rules, table: str) -> None:
     part, whole = _count(connection, table), _count(connection, "_identity_fresh")
-    if part > _LARGEST_SHARE * whole:
+    if part > rules.increment_share * whole:
         raise NoIncrementError(f"{part} of {whole} signals would be judged anew")
 
 

@@ -149,12 +149,12 @@ def _judge_all(judge: Judge) -> Judgement:
 def _judge_reached(judge: Judge) -> Judgement:
     """Judge those whom signals reach that are new, gone or changed, and whoever is like them."""
     connection = judge.connection
-    increment.compare(connection)
+    increment.compare(connection, judge.rules)
     increment.take_changed(connection, judge.rules)
     judge.normalise()
     increment.reach(connection, judge.rules, judge.overrides)
     for _ in range(increment.MOST_ROUNDS):
-        increment.take_reached(connection)
+        increment.take_reached(connection, judge.rules)
         judgement = judge.judge(others="_identity_others")
         if not increment.draw_in(connection):
             return judgement

@@ -100,6 +100,8 @@ class Rules:
     join: float
     review: float
     increment_days: int
+    increment_signals: int
+    increment_share: float
     crowd: int
     household_person_limit: int
     household_member_limit: int
@@ -150,6 +152,8 @@ def load_rules(path: Path = RULES_FILE) -> Rules:
         join=matching.probability("join"),
         review=matching.probability("review"),
         increment_days=increments.limit("days"),
+        increment_signals=increments.limit("signals"),
+        increment_share=increments.probability("share"),
         crowd=increments.limit("crowd"),
         household_person_limit=households.limit("person_limit"),
         household_member_limit=households.limit("member_limit"),

@@ -142,16 +142,23 @@ class World:
 def warehouse(signals: Iterable[Signal], path: Path | None = None) -> duckdb.DuckDBPyConnection:
     """A warehouse that holds staging.stg_identity__signals and nothing else."""
     connection = connect(path or Path(":memory:"))
+    stage(connection, signals)
+    return connection
+
+
+def stage(connection: duckdb.DuckDBPyConnection, signals: Iterable[Signal]) -> None:
+    """Write staging.stg_identity__signals, of these alone."""
     rows = list(signals)
     columns = {
         name: pa.array([row.get(name) for row in rows], type=kind)
         for name, kind in _COLUMNS.items()
     }
     connection.register("signals", pa.table(columns))
-    connection.execute("create schema staging")
-    connection.execute("create table staging.stg_identity__signals as select * from signals")
+    connection.execute("create schema if not exists staging")
+    connection.execute(
+        "create or replace table staging.stg_identity__signals as select * from signals"
+    )
     connection.unregister("signals")
-    return connection
 
 
 def resolved(

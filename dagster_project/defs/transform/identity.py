@@ -49,6 +49,7 @@ class IdentityConfig(dg.Config):
     """What a person may choose for one build."""
 
     accept_measures: bool = False
+    judge_all: bool = False
 
 
 # What hangs on how much the matching model finds records to be alike.
@@ -73,7 +74,10 @@ _BY_MODEL = ("links", "ties", "review")
 def resolved_identities(
     context: dg.AssetExecutionContext, config: IdentityConfig, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult]:
-    """Join what belongs to one person; ids are those of the build before."""
+    """Join what belongs to one person; ids are those of the build before.
+
+    Only those are judged anew whom new records reach; with `judge_all` everybody.
+    """
     settings = warehouse.settings
     with warehouse.connect() as connection:
         gates.invalidate(connection, "identity")
@@ -87,6 +91,7 @@ def resolved_identities(
             model=settings.matching_model,
             overrides=settings.overrides,
             accept=config.accept_measures,
+            full=config.judge_all,
         )
         rows = {
             table: connection.execute(f"select count(*) from identity.{table}").fetchone()
@@ -104,6 +109,7 @@ def resolved_identities(
                 "dagster/row_count": count[0] if count else 0,
                 **({"matching model": report.model} if table in _BY_MODEL else {}),
                 **(_overrides(report) if table == "links" else {}),
+                **(_judged(report) if table == "resolved" else {}),
                 **shown.get(table, {}),
             },
             check_results=[result(outcome) for outcome in outcomes] if table == "measures" else [],
@@ -117,6 +123,14 @@ def _overrides(report: identity.IdentityReport) -> dict[str, str]:
         "overrides not followed": report.unmet_overrides,
     }
     return {what: told(lines) for what, lines in found.items() if lines}
+
+
+def _judged(report: identity.IdentityReport) -> dict[str, str]:
+    """How many signals were looked at again, and why all of them, if so."""
+    if report.why_all:
+        return {"judged anew": f"everybody, as {report.why_all}"}
+    share = report.judged_signals / max(report.signals, 1)
+    return {"judged anew": f"{report.judged_signals:,} signals ({share:.1%}), whom new ones reach"}
 
 
 def _shown(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, dg.MarkdownMetadataValue]]:

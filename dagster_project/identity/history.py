@@ -11,6 +11,8 @@ A former id leads on through its newest merge: identity.redirects.
 """
 
 import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -35,43 +37,58 @@ _HISTORY = (
 )
 _MEASURES = "select measure, value from meta.identity_measures"
 _PERSONS = "select count(distinct profile_id) from marts.customer_identifiers"
-_PREVIOUS = {
-    "_identity_before": _IDENTIFIERS,
-    "_identity_past": _HISTORY,
-    "_identity_measured_before": _MEASURES,
-    "_identity_persons_before": _PERSONS,
-}
-_OF_SCHEMA_IDENTITY = ("_identity_before", "_identity_persons_before")
+_TOLD = {"_identity_past": _HISTORY, "_identity_measured_before": _MEASURES}
+_HELD = {"_identity_before": _IDENTIFIERS, "_identity_persons_before": _PERSONS}
 _LONGEST_WAY = 1000  # merges that one id can have behind it
 
 
 def read_previous(
     connection: duckdb.DuckDBPyConnection, previous: Path | None, *, resolution: str | None
 ) -> bool:
-    """Make what is told from the previous build.
+    """Make _identity_past, the history's rows, and _identity_measured_before: measure, value.
 
-    _identity_before: profile_id, identifier_type, value; _identity_past: the history's rows;
-    _identity_measured_before: measure, value; _identity_persons_before: person_count.
+    Both are empty where there is no previous build, or one that doesn't know persons yet. True if
+    that build is of this `resolution`: then schema identity tells who held what.
+    """
+    connection.execute(
+        """
+        create or replace temp table _identity_past (
+            happened_at timestamptz, kind varchar, from_profile_id varchar,
+            to_profile_id varchar, reason varchar
+        );
+        create or replace temp table _identity_measured_before (measure varchar, value double)
+        """
+    )
+    with _published(previous) as published:
+        if published is None:
+            return False
+        _read(connection, published, _TOLD)
+        return resolution is not None and _resolution(published) == resolution
 
-    All are empty where there is no previous build, or one that doesn't know persons yet. True, and
-    only the past and the measures are read, if the previous build is of this `resolution`: schema
-    identity is that build's then, and tells the rest.
+
+def read_held(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> None:
+    """Make _identity_before: profile_id, identifier_type, value, of the previous build's persons.
+
+    And _identity_persons_before: person_count. Empty as in read_previous.
     """
     connection.execute(
         """
         create or replace temp table _identity_before (
             profile_id varchar, identifier_type varchar, value varchar
         );
-        create or replace temp table _identity_past (
-            happened_at timestamptz, kind varchar, from_profile_id varchar,
-            to_profile_id varchar, reason varchar
-        );
-        create or replace temp table _identity_measured_before (measure varchar, value double);
         create or replace temp table _identity_persons_before (person_count bigint)
         """
     )
+    with _published(previous) as published:
+        if published is not None:
+            _read(connection, published, _HELD)
+
+
+@contextmanager
+def _published(previous: Path | None) -> Iterator[duckdb.DuckDBPyConnection | None]:
     if previous is None or not previous.exists():
-        return False
+        yield None
+        return
     try:
         published = connect(previous, read_only=True)
     except DatabaseUnreadableError as error:
@@ -80,21 +97,25 @@ def read_previous(
             "delete it to begin the history anew."
         ) from error
     try:
-        is_same = resolution is not None and _resolution(published) == resolution
-        for table, query in _PREVIOUS.items():
-            if is_same and table in _OF_SCHEMA_IDENTITY:
-                continue
-            try:
-                rows = read(published, query)
-            except duckdb.CatalogException:
-                logger.warning("%s has no table for %s: taken as empty", previous.name, table)
-                continue
-            connection.register("_identity_published", rows)
-            connection.execute(f"insert into {table} select * from _identity_published")
-            connection.unregister("_identity_published")
+        yield published
     finally:
         published.close()
-    return is_same
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection,
+    published: duckdb.DuckDBPyConnection,
+    queries: Mapping[str, str],
+) -> None:
+    for table, query in queries.items():
+        try:
+            rows = read(published, query)
+        except duckdb.CatalogException:
+            logger.warning("the build before has no table for %s: taken as empty", table)
+            continue
+        connection.register("_identity_published", rows)
+        connection.execute(f"insert into {table} select * from _identity_published")
+        connection.unregister("_identity_published")
 
 
 def _resolution(published: duckdb.DuckDBPyConnection) -> str | None:

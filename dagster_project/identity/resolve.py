@@ -14,7 +14,12 @@ from typing import Any
 import duckdb
 
 from dagster_project.identity import increment
-from dagster_project.identity.history import read_previous, write_history, write_redirects
+from dagster_project.identity.history import (
+    read_held,
+    read_previous,
+    write_history,
+    write_redirects,
+)
 from dagster_project.identity.households import write_households
 from dagster_project.identity.increment import NoIncrementError
 from dagster_project.identity.judging import Judge, Judgement, gather_all, number_signals
@@ -92,6 +97,7 @@ def resolve(
             read_previous(connection, previous, resolution=None)
             judgement = _judge_all(judge)
             judged_all_at, why_all = as_of, str(reason)
+            read_held(connection, previous)
         with _written(judge, judgement, is_part=not why_all):
             write_households(connection, rules, salt=salt)
             write_history(connection, as_of=as_of)

@@ -2,6 +2,7 @@
 
 * All of it (links, components, ids, history, tables) on RECORDS records with 1.6 identifiers each,
   in a process of its own.
+* An increment: one record in a hundred was seen again; beside judging everybody, of the same build.
 * Components: scipy's on the same edges, and Splink's clustering on a tenth of them.
 * Likeness: a bare Splink script with the same settings, on COMPARED registrations; they take turns.
 
@@ -10,6 +11,7 @@
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,6 +45,31 @@ RECORDS = 10_000_000
 COMPARED = 100_000
 PAIRS = 3
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
+_PUBLISH = """
+    create schema published.marts;
+    create table published.marts.customer_identifiers as from identity.identifiers;
+    create table published.marts.identity_history as from identity.history;
+    create schema published.meta;
+    create table published.meta.identity_measures as from identity.measures;
+    create table published.meta.identity_resolution as from identity_state.resolution;
+    detach published
+"""
+_SEEN_AGAIN = """
+    create table staging.seen as
+    select * replace (
+        last_seen_at + to_days((hash(signal_id) % 100 = 0)::integer) as last_seen_at,
+        record_count + (hash(signal_id) % 100 = 0)::bigint as record_count
+    )
+    from staging.stg_identity__signals;
+    drop table staging.stg_identity__signals;
+    alter table staging.seen rename to stg_identity__signals
+"""
+_DIFFERING = """
+    select count(*) from (
+        select signal_id, profile_id from identity.resolved
+        except select signal_id, profile_id from everybody.identity.resolved
+    )
+"""
 _EDGES = """
     select signal_no, identifier
     from (
@@ -61,14 +88,50 @@ _EDGES = """
 """
 
 
-def whole(path: Path) -> float:
+def once(path: Path, *, full: bool) -> float:
     """Seconds of one resolution."""
+    previous = path.with_name("published.duckdb")
     with connect(path) as connection:
         began = time.perf_counter()
-        report = resolve(connection, as_of=AS_OF, default_country="RO", salt="s", previous=None)
+        report = resolve(
+            connection,
+            as_of=AS_OF,
+            default_country="RO",
+            salt="s",
+            previous=previous if previous.exists() else None,
+            full=full,
+        )
         seconds = time.perf_counter() - began
-    sys.stderr.write(f"{report.profiles:,} persons, {report.links:,} links\n")
+    sys.stderr.write(
+        f"{report.profiles:,} persons, {report.links:,} links, "
+        f"{report.judged_signals:,} signals judged\n"
+    )
     return seconds
+
+
+def increment(path: Path) -> None:
+    """A day later: one record in a hundred was seen again."""
+    everybody = path.with_name("everybody.duckdb")
+    with connect(path) as connection:
+        connection.execute(f"attach '{path.with_name('published.duckdb')}' as published")
+        connection.execute(_PUBLISH)
+        connection.execute(_SEEN_AGAIN)
+    shutil.copyfile(path, everybody)
+    part, part_peak = _apart(path, full=False)
+    whole, whole_peak = _apart(everybody, full=True)
+    with connect(path) as connection:
+        connection.execute(f"attach '{everybody}' as everybody (read_only)")
+        (differing,) = connection.execute(_DIFFERING).fetchall()[0]
+    _log.info(
+        "an increment of 1%%: %.1f s, %.0f MB; judging everybody %.1f s, %.0f MB: %.3f of the "
+        "time, %d signals with another person",
+        part,
+        part_peak,
+        whole,
+        whole_peak,
+        part / whole,
+        differing,
+    )
 
 
 def components(path: Path, records: int, pairs: int) -> None:
@@ -165,10 +228,16 @@ def _timed(action: Any) -> float:
     return time.perf_counter() - began
 
 
-def _apart(path: Path) -> tuple[float, float]:
+def _apart(path: Path, *, full: bool) -> tuple[float, float]:
     """Seconds, and peak memory in MB, of a fresh process."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.identity", "--one", str(path)],
+        [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.identity",
+            "--everybody" if full else "--increment",
+            str(path),
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -186,15 +255,16 @@ def measure(records: int = RECORDS, compared: int = COMPARED, pairs: int = PAIRS
         path = Path(folder) / "warehouse.duckdb"
         with connect(path) as connection:
             write_signals(connection, records)
-        seconds, peak = _apart(path)
+        seconds, peak = _apart(path, full=True)
         _log.info("%d records: %.1f s, %.0f MB at the peak", records, seconds, peak)
+        increment(path)
         components(path, records, pairs)
     likeness(compared, pairs)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--one"]:
-        sys.stdout.write(str(whole(Path(sys.argv[2]))))
+    if sys.argv[1:2] in (["--everybody"], ["--increment"]):
+        sys.stdout.write(str(once(Path(sys.argv[2]), full=sys.argv[1] == "--everybody")))
     else:
         _log.addHandler(logging.StreamHandler(sys.stdout))
         _log.setLevel(logging.INFO)

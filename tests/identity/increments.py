@@ -3,9 +3,9 @@
 python -m tests.identity.increments --days 30 --shuffles 5
 
 A sample world lands day by day, some rows up to twenty days late. Each day is loaded, staged and
-resolved as a run does it, beside what the day before published. An identifier whose person has
-another id than the day before has to be told by the log, and every id that ever was has to lead to
-whoever holds most of its identifiers now.
+resolved as a run does it, as an increment of what the day before published. An identifier whose
+person has another id than the day before has to be told by the log, and every id that ever was has
+to lead to whoever holds most of its identifiers now.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 
 from dagster_project.database import connect
-from dagster_project.identity import resolve
+from dagster_project.identity import load_rules, resolve
 from dagster_project.warehouse import Build, begin
 from sources import tables
 from sources.loader.load import create_views, load_table
@@ -29,6 +29,8 @@ from sources.sample import write_world
 from tests.identity.landed_rows import Rows, land_shuffled, land_unmoving, read_rows
 from tests.identity.sample_world import AS_OF, dbt
 
+# Each day but the first judges no more than those whom it reaches.
+RULES = replace(load_rules(), increment_days=10_000, increment_signals=0, increment_share=0.9)
 # All that a rebuild has to give back; what happened since is told by history and redirects.
 _TABLES = (
     "resolved",
@@ -249,7 +251,14 @@ def build(life: Life, data: Path, *, as_of: datetime, previous: Path | None) -> 
         life.models += _compiled(data)
     with connect(data / "warehouse.duckdb") as connection:
         _create(connection, [model for model in life.models if model[1] not in _MARTS])
-        resolve(connection, as_of=as_of, default_country="RO", salt=life.salt, previous=previous)
+        resolve(
+            connection,
+            as_of=as_of,
+            default_country="RO",
+            salt=life.salt,
+            previous=previous,
+            rules=RULES,
+        )
         _create(connection, [model for model in life.models if model[1] in _MARTS])
         connection.execute("create table meta.identity_measures as from identity.measures")
         connection.execute(

@@ -124,11 +124,17 @@ def compare(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
         f"""
         create or replace temp table _identity_fresh as
         select rowid as place, {fingerprint(names)} as fingerprint from {SIGNALS} as signals;
+        create or replace temp table _identity_differing as
+        select fresh.place, coalesce(fresh.fingerprint, former.fingerprint) as fingerprint,
+            former.profile_id
+        from _identity_fresh as fresh
+        full join identity.resolved as former on former.fingerprint = fresh.fingerprint
+        where fresh.fingerprint is null or former.fingerprint is null;
         create or replace temp table _identity_changed as
-        from _identity_fresh anti join identity.resolved using (fingerprint);
+        select place from _identity_differing where place is not null;
         create or replace temp table _identity_gone as
-        select fingerprint, profile_id
-        from identity.resolved anti join _identity_fresh using (fingerprint)
+        select fingerprint, profile_id from _identity_differing where place is null;
+        drop table _identity_differing
         """
     )
     if (count := _count(connection, "_identity_fresh")) < rules.increment_signals:

@@ -117,7 +117,9 @@ def increment(path: Path) -> None:
         connection.execute(_PUBLISH)
         connection.execute(_SEEN_AGAIN)
     shutil.copyfile(path, everybody)
+    os.sync()
     part, part_peak = _apart(path, full=False)
+    os.sync()
     whole, whole_peak = _apart(everybody, full=True)
     with connect(path) as connection:
         connection.execute(f"attach '{everybody}' as everybody (read_only)")

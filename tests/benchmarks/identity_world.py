@@ -49,7 +49,7 @@ def write_signals(connection: duckdb.DuckDBPyConnection, records: int, first: in
             null::date as birth_date,
             since + to_days(kind::integer) as first_seen_at,
             since + to_days((kind + 30)::integer) as last_seen_at,
-            1 + hash(person, kind) % 5 as record_count
+            (1 + hash(person, kind) % 5)::bigint as record_count
         from records
         """
     )

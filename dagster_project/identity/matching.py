@@ -328,7 +328,7 @@ def _blocked(joining: Joining, rules: Rules, others: str | None = None) -> pa.Ta
         f"""
         with {crowds}, {frequencies},
         telling as (select * replace ({telling}) from _identity_keyed)
-        select node, person, {", ".join(_KEPT)},
+        select node, person, is_other, {", ".join(_KEPT)},
             {", ".join(f"block_{name}" for name in _BLOCKS)},
             {", ".join(f"tf_{column}" for column in _BY_FREQUENCY)}
         from telling {joined}
@@ -593,10 +593,11 @@ def _name_levels() -> list[Any]:
 
 
 def _with_blocks(model: dict[str, Any]) -> dict[str, Any]:
-    """The model, with the pairs that are to be looked at: none within one person."""
+    """The model, with the pairs that are to be looked at: none within one person, or of others."""
+    looked_at = "l.person <> r.person and not (l.is_other and r.is_other)"
     return model | {
         "blocking_rules_to_generate_predictions": [
-            {"blocking_rule": f"l.block_{name} = r.block_{name} and l.person <> r.person"}
+            {"blocking_rule": f"l.block_{name} = r.block_{name} and {looked_at}"}
             for name in _BLOCKS
         ]
     }

@@ -25,6 +25,8 @@ _MOST_DESCRIPTIONS = 50
 _LONGEST_NAME = 64
 # How much names of so many letters have to resemble each other, by Jaro and Winkler.
 _ALIKE, _LONG_NAME = 0.8, 4
+# And how much if more of the birth date's ten characters differ than that.
+_VERY_ALIKE, _MOST_SLIPS = 0.88, 3
 
 # What ties persons: the word of one of them, an identifier that both use, or their likeness.
 Tie = Literal["registration", "identifier", "likeness"]
@@ -347,7 +349,25 @@ def _swapped(a: str, b: str) -> str:
 
 
 def _given_similar(a: str, b: str) -> str:
-    return f"({_similar(f'{a}.given_name', f'{b}.given_name')} or {_swapped(a, b)})"
+    """The given name is similar, and not a brother's and a sister's."""
+    one, other = f"{a}.given_name", f"{b}.given_name"
+    return f"(({_similar(one, other)} and not {_siblings(one, other)}) or {_swapped(a, b)})"
+
+
+def _siblings(one: str, other: str) -> str:
+    """Whether two given names differ in the ending of a man's and a woman's: Luis and Luisa."""
+    return (
+        f"(abs(length({one}) - length({other})) <= 1 and {_ending_apart(one, other)}"
+        f" and least(length({one}), length({other})) >= {_LONG_NAME})"
+    )
+
+
+def _ending_apart(one: str, other: str) -> str:
+    stem = f"least(length({one}), length({other})) - 2"
+    return (
+        f"(left({one}, {stem}) = left({other}, {stem})"
+        f" and (right({one}, 1) in ('a', 'e')) <> (right({other}, 1) in ('a', 'e')))"
+    )
 
 
 def _family_similar(a: str, b: str) -> str:
@@ -367,6 +387,12 @@ def _born_apart(a: str, b: str) -> str:
         f" and not (year({one}) = year({other}) and month({one}) = day({other})"
         f" and day({one}) = month({other})), false)"
     )
+
+
+def _born_far_apart(a: str, b: str) -> str:
+    """Dates that no slips of a pen make one."""
+    dates = f"{a}.birth_date::varchar, {b}.birth_date::varchar"
+    return f"coalesce(damerau_levenshtein({dates}) > {_MOST_SLIPS}, false)"
 
 
 def _taxed_apart(a: str, b: str) -> str:
@@ -402,12 +428,16 @@ def _relatives(a: str, b: str) -> str:
     """Whether records that are alike may be of two people who live together, by all that is `said`.
 
     They are one person's with the same given name; else only with a birth date or a tax number in
-    common. With another birth date and tax number they are two people's, whatever the name.
+    common. With quite another birth date they are two people's if the given name merely resembles
+    (Lucas and Luisa), and with another tax number too, whatever the name.
     """
     named_apart = f"not coalesce({_given_resembles(a, b)}, true)"
     apart = f"{_born_apart(a, b)} and {_taxed_apart(a, b)}"
+    merely_resembling = f"not coalesce({_given_very_alike(a, b)}, true)"
     return f"""(
-        {named_apart} and not {_born_together(a, b)} and not {_taxed_together(a, b)}
+        {merely_resembling} and {_born_far_apart(a, b)} and not {_taxed_together(a, b)}
+            and not {_vouched(a, b, _given_very_alike)}
+        or {named_apart} and not {_born_on_one_day(a, b)} and not {_taxed_together(a, b)}
             and not {_vouched(a, b, _given_resembles)}
         or {apart} and not {_vouched(a, b, _taxed_together)}
     )"""
@@ -415,21 +445,34 @@ def _relatives(a: str, b: str) -> str:
 
 def _vouched(a: str, b: str, same: Callable[[str, str], str]) -> str:
     """Whether a third record has what one lacks: the birth date of this, the `same` as that."""
-    born = partial(_born_together, "third")
     return f"""exists (
         select * from said as third
         where third."after" = {a}."after" and (
-            ({born(b)} and {same("third", a)}) or ({born(a)} and {same("third", b)})
+            ({_born_together("third", b)} and {same("third", a)}
+                and {_described_apart("third", a)})
+            or ({_born_together("third", a)} and {same("third", b)}
+                and {_described_apart("third", b)})
         ))"""
 
 
-def _given_resembles(a: str, b: str) -> str:
+def _described_apart(a: str, b: str) -> str:
+    names = ("given_name", "family_name", "birth_date", "tax_id")
+    one, other = (", ".join(f"{side}.{name}" for name in names) for side in (a, b))
+    return f"({one}) is distinct from ({other})"
+
+
+def _given_resembles(a: str, b: str, least: float = _ALIKE) -> str:
     given, family = "given_name", "family_name"
-    swapped = f"({_resembles(a, given, b, family)} and {_resembles(a, family, b, given)})"
-    return f"({_resembles(a, given, b, given)} or {swapped})"
+    resembles = partial(_resembles, least=least)
+    swapped = f"({resembles(a, given, b, family)} and {resembles(a, family, b, given)})"
+    return f"({resembles(a, given, b, given)} or {swapped})"
 
 
-def _resembles(a: str, column: str, b: str, other_column: str) -> str:
+def _given_very_alike(a: str, b: str) -> str:
+    return _given_resembles(a, b, _VERY_ALIKE)
+
+
+def _resembles(a: str, column: str, b: str, other_column: str, *, least: float) -> str:
     """One name, but for a typo or a middle name.
 
     Those of a brother and a sister, or a couple, often differ in the ending alone (Gabriel and
@@ -437,14 +480,10 @@ def _resembles(a: str, column: str, b: str, other_column: str) -> str:
     """
     one, other = f"{a}.{column}", f"{b}.{other_column}"
     shorter = f"least(length({one}), length({other}))"
-    ending_apart = (
-        f"left({one}, {shorter} - 2) = left({other}, {shorter} - 2)"
-        f" and (right({one}, 1) in ('a', 'e')) <> (right({other}, 1) in ('a', 'e'))"
-    )
     return (
         f"(list_has_any(string_split({one}, ' '), string_split({other}, ' '))"
-        f" or ({shorter} >= {_LONG_NAME} and not ({ending_apart})"
-        f" and jaro_winkler_similarity({one}, {other}) >= {_ALIKE}))"
+        f" or ({shorter} >= {_LONG_NAME} and not {_ending_apart(one, other)}"
+        f" and jaro_winkler_similarity({one}, {other}) >= {least}))"
     )
 
 
@@ -456,6 +495,10 @@ def _born_together(a: str, b: str) -> str:
     """The same date, or one with a digit mistaken."""
     is_known = f"{a}.birth_date is not null and {b}.birth_date is not null"
     return f"({is_known} and not {_born_apart(a, b)})"
+
+
+def _born_on_one_day(a: str, b: str) -> str:
+    return f"coalesce({a}.birth_date = {b}.birth_date, false)"
 
 
 def _agrees(a: str, b: str) -> str:

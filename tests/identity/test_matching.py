@@ -1,6 +1,7 @@
 """Registrations without a common key: joined where their records are of one person, not two."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from febrl import SETS, learnt, measured, signals
 from identity_world import Signal, customer, member, named, resolved, signal, warehouse
 
 from dagster_project.errors import PerennialError
-from dagster_project.identity import learn, weights
+from dagster_project.identity import learn, load_rules, weights
 
 HOME = {"street_address": "Strada Lungă 12", "city": "Brașov", "postal_code": "500001"}
 ANA = named("Ana-Maria", "Popescu", "1990-02-03")
@@ -74,6 +75,14 @@ RELATIVES = {
         {**named("Ion", "Popescu", "1988-02-11"), "tax_id": "1880211080027"},
     ),
     "father and son": (named("Ion", "Popescu", "1960-07-01"), named("Ioan", "Pop", "1988-02-11")),
+    "mother and daughter of like names": (
+        named("Milena", "Nemes", "1984-09-08"),
+        named("Mirela", "Nemes", "2004-12-11"),
+    ),
+    "a couple born two days apart": (
+        named("Fernando", "Pires", "1964-01-11"),
+        named("Gaspar", "Pires", "1964-01-13"),
+    ),
 }
 
 
@@ -82,9 +91,25 @@ def test_people_who_live_together_stay_two(pair: str) -> None:
     one, other = RELATIVES[pair]
     phone = {"phone": "+40721000111", "email": "familia@example.com"}
     world = resolved(
-        [customer("one", "C1", **one, **HOME, **phone), member("other", "L1", **other, **HOME)]
+        [customer("one", "C1", **one, **HOME, **phone), member("other", "L1", **other, **HOME)],
+        rules=replace(load_rules(), join=0.6),
     )
     assert world.different("one", "other")
+
+
+@pytest.mark.parametrize("pair", [("Luis", "Luisa"), ("Gabriele", "Gabriel"), ("Mario", "Maria")])
+def test_a_familys_email_joins_no_brother_and_sister(pair: tuple[str, str]) -> None:
+    one, other = (named(name, "Carvalho") for name in pair)
+    email = {"email": "familia@example.com"}
+    world = resolved(
+        [customer("one", "C1", **one, **email), member("other", "L1", **other, **email)]
+    )
+    assert world.different("one", "other")
+    short = named("Alexandra", "Lima"), named("Alex", "Lima")
+    one, other = ({**name, **email} for name in short)
+    assert resolved([customer("one", "C1", **one), member("other", "L1", **other)]).same(
+        "one", "other"
+    )
 
 
 def test_a_record_without_a_given_name_makes_no_couple_one() -> None:

@@ -81,6 +81,15 @@ def summary(settings: Settings) -> None:
         ["quantile", "churn factor"],
         [(f"{quantile:.0%}", value) for quantile, value in found.churn_factors.items()],
     )
+    console.table(
+        "Who returns: the model of so many days ago, and what happened since",
+        ["days ago", "model", "AUC", "said", "returned", "best plain rule", "its AUC"],
+        [
+            (t.days, t.model, f"{t.auc:.3f}", f"{t.said:.1%}", f"{t.returned:.1%}", t.plain,
+             f"{t.plain_auc:.3f}")
+            for t in found.backtests
+        ],
+    )  # fmt: skip
     _audiences(state)
     _syncs(state)
 
@@ -255,6 +264,11 @@ def person(view: PersonView) -> None:
     ):
         if row:
             console.table(title, ["field", "value"], list(row.items()))
+    console.table(
+        "Why this chance to return",
+        ["effect", "reason"],
+        [(reason["effect"], reason["reason"]) for reason in view.reasons],
+    )
     _identifiers(view)
     for title, rows in (
         ("Kept apart though a record ties them", view.cut_links),

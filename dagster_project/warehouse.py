@@ -1,7 +1,8 @@
 """What a build knows of itself: `meta.build`, the one row that every model's `as_of` comes from."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -16,6 +17,11 @@ class Build:
     reporting_currency: str
     default_country: str
     started_at: datetime
+
+    @property
+    def today(self) -> date:
+        """The local date of as_of, as macro `today` has it."""
+        return self.as_of.astimezone(ZoneInfo(self.business_timezone)).date()
 
 
 def begin(connection: duckdb.DuckDBPyConnection, build: Build) -> None:

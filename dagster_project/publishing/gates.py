@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from dagster_project.errors import PerennialError
 
-STAGES = ("raw", "staging", "identity", "intermediate", "marts", "audiences")
+STAGES = ("raw", "staging", "identity", "intermediate", "prediction", "marts", "audiences")
 
 GATES_TABLE = """
     create table if not exists {schema}.gates (
@@ -51,7 +51,7 @@ class GateOutcome:
     stage: str
     asset: str
     check_name: str
-    engine: Literal["great_expectations", "dbt", "loader", "identity"]
+    engine: Literal["great_expectations", "dbt", "loader", "identity", "prediction"]
     severity: Literal["critical", "warning"]
     passed: bool
     failed_count: int | None = None

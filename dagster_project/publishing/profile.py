@@ -50,6 +50,7 @@ class PersonView:
     audiences: list[AudienceOfPerson]
     lifecycle: Row | None
     churn: Row | None
+    reasons: list[Row]
 
     def picture(self) -> str:
         """Draw what joined the identifiers, as SVG; it holds no value."""
@@ -91,6 +92,7 @@ def show(published: Path, ledger: Path, identifier: str) -> PersonView:
             audiences=_audiences(ledger, profile_id, members),
             lifecycle=lifecycle[0] if lifecycle else None,
             churn=churn[0] if churn else None,
+            reasons=of_person("churn_reasons", "rank"),
         )
 
 

@@ -2,11 +2,40 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dagster_project.publishing import published as published_file
 from dagster_project.publishing.published import CATALOG, PublishedBuild, read_build
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+_BACKTESTS = """
+    select shown.horizon_days, shown.model, shown.auc, said.share, shown.returned_share,
+        plain.model, plain.auc
+    from published.marts.model_backtest as shown
+    join (
+        select horizon_days, model, sum(predicted_share * customers) / sum(customers) as share
+        from published.marts.model_calibration group by all
+    ) as said using (horizon_days, model)
+    join (
+        select horizon_days, arg_max(model, auc) as model, max(auc) as auc
+        from published.marts.model_backtest
+        where model in ('recency', 'churn_factor', 'frequency') group by all
+    ) as plain using (horizon_days)
+    where shown.is_published and shown.auc is not null
+    order by shown.horizon_days
+"""
+
+
+class BacktestLine(NamedTuple):
+    """The published model and the best plain rule of a past day; shares of the customers."""
+
+    days: int
+    model: str
+    auc: float
+    said: float
+    returned: float
+    plain: str
+    plain_auc: float
 
 
 @dataclass(frozen=True)
@@ -21,6 +50,7 @@ class Summary:
     lifecycle: dict[str, int]
     segments: dict[str, int]
     churn_factors: dict[float, float | None]
+    backtests: list[BacktestLine]
     gates: dict[tuple[str, str, bool], int]
 
 
@@ -57,6 +87,7 @@ def summarise(published: Path) -> Summary:
                 )
             ),
             churn_factors=dict(zip(QUANTILES, quantiles or [None] * len(QUANTILES), strict=True)),
+            backtests=[BacktestLine(*row) for row in pairs(_BACKTESTS)],
             gates={
                 (engine, severity, passed): count
                 for engine, severity, passed, count in pairs(

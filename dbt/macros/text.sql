@@ -47,3 +47,15 @@
         or {{ text }} like '___________%-%'
     )
 {%- endmacro %}
+
+{#- A text in which each {name} stands for a value: numbers as whole ones, what isn't known as nothing. -#}
+{% macro filled(template, values) -%}
+    {%- set ns = namespace(text=template) -%}
+    {%- for name, value in values.items() -%}
+        {%- if name != "currency" -%}
+            {%- set value = "cast(cast(" ~ value ~ " as bigint) as " ~ type_text() ~ ")" -%}
+        {%- endif -%}
+        {%- set ns.text = "replace(" ~ ns.text ~ ", '{" ~ name ~ "}', coalesce(" ~ value ~ ", ''))" -%}
+    {%- endfor -%}
+    {{ ns.text }}
+{%- endmacro %}

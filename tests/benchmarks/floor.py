@@ -17,7 +17,8 @@ from pathlib import Path
 import duckdb
 
 import sources
-from dagster_project import identity
+from dagster_project import identity, warehouse
+from dagster_project.prediction import predict
 from dagster_project.publishing.gates import STAGES
 from sources.loader.values import sql_type
 
@@ -119,9 +120,9 @@ def build(connection: duckdb.DuckDBPyConnection, layer: Path) -> None:
 
 def run(folder: Path, data: Path, *, tuned: bool) -> None:
     """Build the same tables from the same files."""
-    warehouse = folder / "warehouse.duckdb"
-    warehouse.unlink(missing_ok=True)
-    connection = duckdb.connect(str(warehouse))
+    path = folder / "warehouse.duckdb"
+    path.unlink(missing_ok=True)
+    connection = duckdb.connect(str(path))
     connection.execute("set TimeZone = 'UTC'")
     if tuned:
         connection.execute("set preserve_insertion_order = false")
@@ -138,6 +139,8 @@ def run(folder: Path, data: Path, *, tuned: bool) -> None:
                 identity.resolve(
                     connection, as_of=as_of, default_country="PT", salt="", previous=None
                 )
+            elif name == "prediction":
+                predict(connection, today=warehouse.current(connection).today)
             else:
                 build(connection, folder / f"{name}.json")
     connection.close()

@@ -5,7 +5,7 @@ known and what is tested is dbt alone.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,19 @@ from dbt.contracts.results import RunResult
 from marts_world import PROJECT, manifest
 
 from dagster_project import warehouse
+from dagster_project.prediction import predict
 from sources import tables
 from sources.loader.values import sql_type
 
 AS_OF = datetime(2026, 3, 30, 12, tzinfo=UTC)
 TIMEZONE = "Europe/Bucharest"
 LOADED_AT = datetime(2026, 4, 15, tzinfo=UTC)
+STAGING, INTERMEDIATE = "fqn:perennial.staging", "fqn:perennial.intermediate"
 CORE = (
-    "fqn:perennial.intermediate fqn:perennial.marts.customers fqn:perennial.marts.orders "
-    "fqn:perennial.marts.households"
+    INTERMEDIATE,
+    "fqn:perennial.marts.customers fqn:perennial.marts.orders fqn:perennial.marts.households",
 )
-EVERYTHING = "fqn:perennial.intermediate fqn:perennial.marts fqn:perennial.audiences"
+EVERYTHING = (INTERMEDIATE, "fqn:perennial.marts fqn:perennial.audiences")
 # What every raw row carries besides the columns of its contract.
 _PROVENANCE = (
     "_extra json, _line bigint, _landed_file varchar, _loaded_at timestamptz, _is_deleted boolean"
@@ -165,14 +167,14 @@ def build_all(
     raw: Raw,
     *,
     as_of: datetime = AS_OF,
-    layers: str = EVERYTHING,
+    layers: Sequence[str] = EVERYTHING,
     tested: bool = True,
     identify: Callable[[Path], None] = resolve,
 ) -> Path:
-    """Build the layers of what has landed, with identity in its place, and run their data tests."""
+    """Build the layers of what has landed, identity and prediction in place; run their tests."""
     write_raw(path, raw, as_of=as_of)
     unwanted = "resource_type:unit_test" if tested else "resource_type:unit_test resource_type:test"
-    for select in ("fqn:perennial.staging", layers):
+    for select in (STAGING, *layers):
         found = _dbt(path, "build", select, unwanted)
         failed = {
             result.node.name: str(result.message)
@@ -180,8 +182,11 @@ def build_all(
             if result.status not in {"success", "pass"}
         }
         assert failed == {}
-        if "staging" in select:
+        if select == STAGING:
             identify(path)
+        elif select == INTERMEDIATE:
+            with duckdb.connect(path) as connection:
+                predict(connection, today=warehouse.current(connection).today)
     return path
 
 

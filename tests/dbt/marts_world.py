@@ -17,6 +17,8 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
+from dagster_project.prediction import predict
+
 PROJECT = Path(__file__).parents[2] / "dbt"
 # In the business time zone it is the day after already.
 AS_OF = datetime(2026, 6, 30, 22, 30, tzinfo=UTC)
@@ -24,7 +26,7 @@ TIMEZONE = "Europe/Bucharest"
 TODAY = date(2026, 7, 1)
 MARTS = "path:seeds/marts fqn:perennial.marts.churn fqn:perennial.marts.lifecycle"
 _QUIETLY = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
-EVERYTHING = f"{MARTS} fqn:perennial.marts.kpis fqn:perennial.audiences"
+EVERYTHING = f"{MARTS} fqn:perennial.marts.kpis fqn:perennial.audiences source:prediction"
 
 Histories = dict[str, list[date]]
 
@@ -94,6 +96,7 @@ def write(path: Path, world: World) -> None:
         ),
     )
     connection.execute(_TABLES)
+    predict(connection, today=TODAY)
     connection.close()
 
 

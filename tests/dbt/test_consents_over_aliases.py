@@ -13,7 +13,7 @@ from dagster_project.identity import resolve
 
 LAYERS = (
     "fqn:perennial.intermediate.consents fqn:perennial.intermediate.events "
-    "path:seeds/intermediate fqn:perennial.marts.customers.customer_consents"
+    "path:seeds/intermediate fqn:perennial.marts.customers.customer_consents",
 )
 BEFORE, AFTER = AS_OF - timedelta(days=60), AS_OF - timedelta(days=10)
 BORN = date(1971, 3, 9)

@@ -196,16 +196,16 @@ def test_a_planted_fault_fails_the_test_that_is_there_for_it(
         "update marts.lifecycle_periods set ended_on = started_on": "lifecycle_periods_follow",
         "update marts.retention_kpis set customers = customers + 1": "retention_kpis_count",
         "update marts.retention_kpis set subscriber_conversion_rate = 2": "retention_kpis_are",
-        "update marts.return_bands set value_from = 1 where value_from = 0": "begins_at_zero",
         "update marts.lifecycle_thresholds set days_from = 0": "lifecycle_thresholds_are_in",
-        "insert into marts.return_estimates from marts.return_estimates": (
-            "primary_key_return_estimates"
+        "insert into prediction.customers from prediction.customers": (
+            "source_primary_key_prediction_customers"
         ),
+        "insert into marts.churn_reasons from marts.churn_reasons": "primary_key_churn_reasons",
         "update marts.segment_rules set priority = null "
         "where priority = (select min(priority) from marts.segment_rules)": (
             "primary_key_segment_rules"
         ),
-        "update marts.return_bands set band = null": "complete_return_bands",
+        "update marts.reason_words set words = null": "complete_reason_words",
     }
     path = Path(shutil.copy(warehouse, tmp_path / "warehouse.duckdb"))
     assert set(outcomes(path, command="test").values()) == {"pass"}

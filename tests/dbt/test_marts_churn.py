@@ -1,8 +1,8 @@
 """Churn factors, slowdowns and estimates against a second computation."""
 
-from collections import defaultdict
-from datetime import date, timedelta
+from datetime import timedelta
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 
 import duckdb
@@ -15,13 +15,14 @@ from marts_world import (
     World,
     build,
     days_ago,
-    defaults,
     random_histories,
     rows,
     write,
 )
 
-HORIZON = defaults()["return_horizon_days"]
+from dagster_project.prediction import load_rules
+
+HORIZON = load_rules().horizon_days
 
 
 @pytest.fixture(scope="module")
@@ -89,47 +90,26 @@ def test_every_drop_and_its_incentive_are_those_of_a_second_computation(
     assert {tier for _, tier in seen} == {"none", "small", "medium", "large"}
 
 
-def _band(dimension: str, value: int) -> str:
-    bands = [row for row in reference.seed("return_bands") if row["dimension"] == dimension]
-    return max(
-        (row for row in bands if int(row["value_from"]) <= value),
-        key=lambda row: int(row["value_from"]),
-    )["band"]
-
-
-def _cell(days: list[date], seen_on: date) -> tuple[str, str]:
-    lookback = seen_on - timedelta(days=defaults()["return_lookback_days"])
-    silence = max((seen_on - days[-1]).days, 0)
-    return _band("recency", silence), _band("frequency", sum(day > lookback for day in days))
-
-
-def test_every_estimate_is_what_became_of_people_alike(world: World, warehouse: Path) -> None:
-    weight = defaults()["return_smoothing_people"]
-    ago = TODAY - timedelta(days=HORIZON)
-    outcomes = defaultdict(list)
-    for days in world.histories.values():
-        if known := [day for day in days if day <= ago]:
-            outcomes[_cell(known, ago)].append(len(days) - len(known))
-
-    def smoothed(counts: list[int], towards: Fraction) -> Fraction:
-        return (sum(counts) + weight * towards) / (len(counts) + weight)
-
-    def estimate(cell: tuple[str, str], *, is_probability: bool) -> float:
-        def of(*bands: str) -> list[int]:
-            chosen = [n for key, each in outcomes.items() if set(bands) <= set(key) for n in each]
-            return [min(n, 1) for n in chosen] if is_probability else chosen
-
-        everybody = Fraction(sum(of()), len(of()))
-        return float(smoothed(of(*cell), smoothed(of(cell[0]), everybody)))
-
+def test_every_reason_is_a_fact_of_the_customer(world: World, warehouse: Path) -> None:
     found = rows(
         warehouse,
-        "select profile_id, return_probability, expected_purchases from marts.churn_factors",
+        "select profile_id, rank, fact, effect, log_odds, reason from marts.churn_reasons "
+        "order by profile_id, rank",
     )
-    for person, probability, purchases in found:
-        cell = _cell(world.histories[person], TODAY)
-        assert probability == pytest.approx(estimate(cell, is_probability=True)), person
-        assert purchases == pytest.approx(estimate(cell, is_probability=False)), person
+    for person, reasons in groupby(found, key=lambda row: row[0]):
+        days, told = world.histories[person], list(reasons)
+        assert [rank for _, rank, *_ in told] == list(range(1, len(told) + 1))
+        strengths = [abs(log_odds) for *_, log_odds, _ in told]
+        assert strengths == sorted(strengths, reverse=True)
+        for _, _, fact, effect, log_odds, reason in told:
+            assert effect == ("raises" if log_odds > 0 else "lowers")
+            assert "{" not in reason
+            if fact == "silence":
+                assert f" {max((TODAY - days[-1]).days, 0)} day(s) since" in f" {reason}"
+            if fact == "lately":
+                lately = sum(day > TODAY - timedelta(days=90) for day in days)
+                assert f" {lately} purchase day(s) in the last" in f" {reason}"
+    assert {fact for _, _, fact, *_ in found} >= {"silence", "habit", "lately"}
 
 
 def test_return_probability_holds_what_it_says_and_ranks_better_than_the_factor(

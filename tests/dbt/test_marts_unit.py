@@ -7,7 +7,7 @@ from marts_world import EVERYTHING, TODAY, World, build, manifest, outcomes, wri
 
 MODELS = {
     "churn_factors",
-    "return_estimates",
+    "churn_reasons",
     "purchase_slowdowns",
     "lifecycle_periods",
     "customer_lifecycle",

@@ -18,6 +18,7 @@ ROAD = (
     "staging",
     "identity",
     "intermediate",
+    "prediction",
     "marts",
     "audiences",
     "published",

@@ -92,7 +92,8 @@ class Shop:
             tables = built.execute(
                 """
                 select schema_name || '.' || table_name from duckdb_tables()
-                where schema_name in ('identity', 'intermediate', 'marts', 'audiences')
+                where schema_name in
+                    ('identity', 'intermediate', 'prediction', 'marts', 'audiences')
                 """
             ).fetchall()
             found = {}

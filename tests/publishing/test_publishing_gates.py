@@ -81,6 +81,7 @@ def test_building_a_stage_again_forgets_its_gates_and_all_later_ones() -> None:
         ("audiences/t", "missing"),
         ("intermediate/t", "missing"),
         ("marts/t", "missing"),
+        ("prediction/t", "missing"),
     ]
     with pytest.raises(ValueError, match="'mart' is no stage"):
         gates.invalidate(connection, "mart")

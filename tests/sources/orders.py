@@ -28,6 +28,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from dagster_project import identity, warehouse
+from dagster_project.prediction import predict
 from dagster_project.publishing.gates import STAGES
 from sources import tables
 from sources.contract import Table
@@ -142,6 +143,8 @@ def built_marts(data: Path, layers: Path) -> dict[str, tuple[int, str]]:
                 identity.resolve(
                     connection, as_of=AS_OF, default_country="PT", salt="", previous=None
                 )
+            elif stage == "prediction":
+                predict(connection, today=warehouse.current(connection).today)
             else:
                 build(connection, layers / f"{stage}.json")
         found = connection.execute(

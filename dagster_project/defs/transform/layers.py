@@ -14,8 +14,8 @@ from dagster_project.publishing import gates
 
 # Unit tests judge the code, not the data: `make test` runs them.
 EXCLUDED = "resource_type:unit_test"
-# The tables that identity wrote are tested by the layer that reads them first.
-SOURCES = {"intermediate": ("source:identity",)}
+# What Python wrote is tested by the layer that reads it first.
+SOURCES = {"intermediate": ("source:identity",), "marts": ("source:prediction",)}
 
 
 def dbt_layer(layer: str) -> dg.AssetsDefinition:

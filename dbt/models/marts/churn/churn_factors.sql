@@ -71,14 +71,16 @@ final as (
         cast(factors.days_since_last_purchase as bigint) as days_since_last_purchase,
         factors.mean_days_between_purchases,
         factors.churn_factor,
-        estimates.return_probability,
-        estimates.expected_purchases,
+        predicted.return_probability,
+        predicted.expected_purchases,
+        predicted.horizon_days as return_horizon_days,
+        predicted.model as return_model,
         slowdowns.frequency_change,
         slowdowns.drop_severity,
         coalesce(tiers.incentive_tier, unknown_tiers.incentive_tier) as incentive_tier
     from factors
-    left join {{ ref("return_estimates") }} as estimates
-        on factors.profile_id = estimates.profile_id
+    left join {{ source("prediction", "customers") }} as predicted
+        on factors.profile_id = predicted.profile_id
     left join {{ ref("purchase_slowdowns") }} as slowdowns
         on factors.profile_id = slowdowns.profile_id
     left join tiers

@@ -8,7 +8,7 @@ import numpy as np
 from dagster_project.database import read
 from dagster_project.identity.arrow import Integers, integers, write_table
 from dagster_project.identity.components import Flags
-from dagster_project.identity.joining import Joining, Links, distinct_pairs
+from dagster_project.identity.joining import Demotion, Joining, Links, distinct_pairs
 from dagster_project.identity.people import nobodys, telling_apart
 from dagster_project.identity.rules import IdentifierRule, Rules
 
@@ -26,6 +26,11 @@ CROWD = "chains more persons into one than the limit"
 # An identifier that more persons touch than this tells nothing about any single one of them.
 _HUB_IDENTIFIER_PERSONS = 10
 
+# Steps at which somebody is demoted, beside the strength of each shared type: before anybody is
+# joined, and when the registrations are.
+FIRST, HUBS = -2, -1
+_BEFORE_ANYBODY_JOINED = (NOBODY, TOO_BUSY, TOO_MANY_VALUES)
+
 # Stands for all registered types together, where the others stand for themselves.
 _REGISTERED = -1
 
@@ -39,15 +44,16 @@ _MOST_OF_A_KIND = 3
 _SHORTEST_DAYS = 30
 
 
-def demote_known(joining: Joining) -> None:
+def demote_known(joining: Joining, rules: Rules) -> None:
     """What crowds use stays as it was judged when all of them were looked at (increment.py).
 
-    Needs _identity_known: identifier_type, identifier_value, reason, person_count, person_limit.
+    Each at the step at which it was: until then it holds records as it did. Needs _identity_known:
+    identifier_type, identifier_value, reason, person_count, person_limit.
     """
     known = read(
         joining.connection,
         """
-        select nodes.node, known.reason, known.person_count, known.person_limit
+        select nodes.node, nodes.strength, known.reason, known.person_count, known.person_limit
         from _identity_known as known
         join _identity_nodes as nodes
             on nodes.identifier_type = known.identifier_type
@@ -55,16 +61,20 @@ def demote_known(joining: Joining) -> None:
         order by nodes.node
         """,
     )
-    node, count, limit = (
+    node, strength, count, limit = (
         known.column(name).to_numpy().astype(np.int64)
-        for name in ("node", "person_count", "person_limit")
+        for name in ("node", "strength", "person_count", "person_limit")
     )
     reason = np.array(known.column("reason").to_pylist(), dtype=object)
-    for one in sorted(set(reason)):
-        for most in np.unique(limit[reason == one]):
-            chosen = (reason == one) & (limit == most)
-            joining.demote(node[chosen], one, count[chosen], int(most))
     joining.is_known[node] = True
+    is_first = np.isin(reason, _BEFORE_ANYBODY_JOINED) | (strength <= rules.weakest_registered)
+    step = np.where(reason == EVERYBODYS, HUBS, np.where(is_first, FIRST, strength))
+    for at in np.unique(step).tolist():
+        for one in sorted(set(reason[step == at])):
+            for most in np.unique(limit[(step == at) & (reason == one)]):
+                chosen = (step == at) & (reason == one) & (limit == most)
+                joining.demote_at(at, Demotion(node[chosen], one, count[chosen], int(most)))
+    joining.reach(FIRST)
 
 
 def demote_stand_ins(joining: Joining, rules: Rules) -> None:
@@ -231,7 +241,8 @@ def demote_hubs(joining: Joining, rules: Rules) -> bool:
     )
     joining.connection.execute("drop table _identity_shared")
     joining.demote(found["node"], EVERYBODYS, found["person_count"], rules.hub_limit)
-    return len(found["node"]) > 0
+    is_any_known = joining.reach(HUBS)
+    return is_any_known or len(found["node"]) > 0
 
 
 def _differ_within(node: Integers, person: Integers, node_count: int) -> Flags:

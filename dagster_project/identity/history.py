@@ -121,7 +121,7 @@ def _read(
 def _resolution(published: duckdb.DuckDBPyConnection) -> str | None:
     try:
         row = published.execute("select resolution_id from meta.identity_resolution").fetchone()
-    except duckdb.CatalogException:
+    except (duckdb.CatalogException, duckdb.BinderException):
         return None
     return None if row is None else str(row[0])
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
@@ -29,6 +30,8 @@ from dagster_project.identity.tables import SCHEMAS, SIGNALS, fingerprint
 # Rounds of drawing in those who are alike; more of them are no increment any more.
 MOST_ROUNDS = 5
 _PART = "identity_part"
+# What spells, compares and joins: another version of it may judge otherwise.
+_LIBRARIES = ("duckdb", "email-validator", "numpy", "phonenumbers", "scipy", "splink")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class State:
 def digest(*parts: object) -> str:
     """One text of everything that judgements hang on beside the signals; of this code, too."""
     code = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
-    told = repr((duckdb.__version__, *parts)).encode()
+    told = repr(([version(name) for name in _LIBRARIES], *parts)).encode()
     return hashlib.sha256(b"\0".join([*code, told])).hexdigest()
 
 
@@ -53,9 +56,9 @@ def _read_state(connection: duckdb.DuckDBPyConnection) -> State | None:
         row = connection.execute(
             "select resolution_id, judged_all_at, digest from identity_state.resolution"
         ).fetchone()
-    except duckdb.CatalogException:
+    except (duckdb.CatalogException, duckdb.BinderException):
         return None
-    return None if row is None else State(*row)
+    return None if row is None or None in row else State(*row)
 
 
 def write_state(
@@ -69,6 +72,33 @@ def write_state(
         """,
         [str(uuid.uuid4()), judged_all_at, digest],
     )
+
+
+_REACHED = "profile_id in (from _identity_reached)"
+_FORMER = "(from_type, from_value) in (from _identity_former)"
+_NEAR = "neighbourhood in (from _identity_neighbourhoods)"
+# What of each table is replaced by what was judged anew.
+_OUTDATED = {
+    "identity.resolved": "fingerprint in (from _identity_outdated)",
+    "identity.profiles": _REACHED,
+    "identity.identifiers": _REACHED,
+    "identity.links": _FORMER,
+    "identity.cut_links": _FORMER,
+    "identity.review": f"from_{_REACHED}",
+    "identity.demoted": f"""(identifier_type, identifier_value) in (
+        select identifier_type, identifier_value from identity_state.neighbours where {_NEAR}
+    )""",
+    "identity.normalised": """(identifier_type, identifier_value) in (
+        select held.identifier_type, held.value
+        from _identity_held as held
+        anti join _identity_known as known
+            on known.identifier_type = held.identifier_type
+            and known.identifier_value = held.value
+    )""",
+    "identity_state.neighbours": _NEAR,
+    "identity_state.residents": _REACHED,
+    "identity_state.records": "(identifier_type, identifier_value) in (from _identity_former)",
+}
 
 
 class NoIncrementError(Exception):
@@ -89,22 +119,38 @@ def go_on(
         raise NoIncrementError("it was asked for")
     if state is None:
         raise NoIncrementError("there is no resolution to go on from")
+    if missing := _missing(connection):
+        raise NoIncrementError(f"what the last resolution left lacks {', '.join(missing)}")
     if state.digest != digest:
         raise NoIncrementError(
             "the rules, the model, the overrides, a setting or Perennial changed"
         )
+    if as_of < state.judged_all_at:
+        raise NoIncrementError("all were judged as of a later time")
     if as_of - state.judged_all_at >= timedelta(days=rules.increment_days):
         raise NoIncrementError(f"it is {rules.increment_days} days since all were judged")
     return state
 
 
+def _missing(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Tables of the last resolution that aren't there any more."""
+    found = connection.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() "
+        "where database_name = current_database()"
+    ).fetchall()
+    return sorted(_OUTDATED.keys() - {name for (name,) in found})
+
+
 def know_nothing(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make _identity_known empty: everything is judged by all that is said of it."""
+    """Make what `reach` makes of crowds, empty: everything is judged by all that is said of it."""
     connection.execute(
         """
         create or replace temp table _identity_known (
             identifier_type varchar, identifier_value varchar, reason varchar,
             person_count bigint, person_limit bigint
+        );
+        create or replace temp table _identity_elsewhere (
+            identifier_type varchar, raw_value varchar
         )
         """
     )
@@ -137,8 +183,12 @@ def compare(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
         drop table _identity_differing
         """
     )
-    if (count := _count(connection, "_identity_fresh")) < rules.increment_signals:
+    count, former = (_count(connection, of) for of in ("_identity_fresh", "identity.resolved"))
+    if count < rules.increment_signals:
         raise NoIncrementError(f"{count} signals are so few that it is as quick")
+    differ = _count(connection, "_identity_changed") - _count(connection, "_identity_gone")
+    if count - former != differ:
+        raise NoIncrementError("a signal is there more often, or less, than before")
     _refuse_large(connection, rules, "_identity_changed")
     _refuse_large(connection, rules, "_identity_gone")
 
@@ -154,7 +204,8 @@ def reach(
 ) -> None:
     """Find whom the signals that are new, gone or changed reach, and whom a steward named.
 
-    Needs _identity_values of the changed ones. Makes _identity_known: what crowds share.
+    Needs _identity_values of the changed ones. Makes _identity_known, what crowds share, and
+    _identity_elsewhere: identifier_type and raw_value of the accounts and browsers among that.
     """
     types = ", ".join(f"({rule.strength}, '{rule.name}')" for rule in rules.identifiers)
     write_table(
@@ -170,6 +221,10 @@ def reach(
         create or replace temp table _identity_known as
         from identity.demoted
         anti join identity_state.neighbours using (identifier_type, identifier_value);
+        create or replace temp table _identity_elsewhere as
+        select identifier_type, raw_value
+        from identity.normalised semi join _identity_known using (identifier_type, identifier_value)
+        where identifier_type in ('user_id', 'anonymous_id');
         create or replace temp table _identity_reached (profile_id varchar);
         create or replace temp table _identity_neighbourhoods (neighbourhood bigint);
         insert into _identity_reached
@@ -198,7 +253,31 @@ def reach(
         where normalised.raw_value = named.spelling
         """
     )
+    _refuse_crowds(connection)
     draw_in(connection)
+
+
+def _refuse_crowds(connection: duckdb.DuckDBPyConnection) -> None:
+    """Only a look at all of a crowd tells what a steward's word or another type means to it."""
+    if connection.execute(
+        """
+        select 1 from _identity_named as named
+        join identity.normalised as normalised using (identifier_type)
+        semi join _identity_known using (identifier_type, identifier_value)
+        where named.spelling in (normalised.raw_value, normalised.identifier_value)
+        limit 1
+        """
+    ).fetchone():
+        raise NoIncrementError("an override names what a crowd shares")
+    if connection.execute(
+        """
+        select 1 from _identity_signals as signals
+        semi join _identity_elsewhere as elsewhere
+            on elsewhere.raw_value = signals.anonymous_id and elsewhere.identifier_type = 'user_id'
+        limit 1
+        """
+    ).fetchone():
+        raise NoIncrementError("a browser has the name of an account that a crowd uses")
 
 
 def draw_in(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -283,35 +362,20 @@ def take_reached(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
 def apart(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Let schema identity be one of a database in memory while the block lasts."""
     names = connection.execute("select current_database()").fetchall()
+    forget_part(connection)
     connection.execute(f"attach ':memory:' as {_PART}; use {_PART}")
     try:
         for schema in SCHEMAS:
             connection.execute(f"create schema {schema}")
         yield
     finally:
-        connection.execute(f'use "{names[0][0]}"')
+        name = names[0][0].replace('"', '""')
+        connection.execute(f'use "{name}"')
 
 
 def replace_part(connection: duckdb.DuckDBPyConnection) -> None:
     """Put what was resolved apart in the place of what there was of those reached."""
-    reached = "profile_id in (from _identity_reached)"
-    former = "(from _identity_former)"
-    near = "neighbourhood in (from _identity_neighbourhoods)"
-    outdated = {
-        "identity.resolved": "fingerprint in (from _identity_outdated)",
-        "identity.profiles": reached,
-        "identity.identifiers": reached,
-        "identity.links": f"(from_type, from_value) in {former}",
-        "identity.cut_links": f"(from_type, from_value) in {former}",
-        "identity.review": f"from_{reached}",
-        "identity.demoted": f"""(identifier_type, identifier_value) in (
-            select identifier_type, identifier_value from identity_state.neighbours where {near}
-        )""",
-        "identity_state.neighbours": near,
-        "identity_state.residents": reached,
-        "identity_state.records": f"(identifier_type, identifier_value) in {former}",
-    }
-    for table, condition in outdated.items():
+    for table, condition in _OUTDATED.items():
         connection.execute(f"delete from {table} where {condition}")
     anew = {
         "identity.demoted": "anti join identity.demoted using (identifier_type, identifier_value)",
@@ -320,7 +384,7 @@ def replace_part(connection: duckdb.DuckDBPyConnection) -> None:
             and known.country is not distinct from part.country""",
     }
     first = "select coalesce(max(neighbourhood), 0) + 1 from identity_state.neighbours"
-    for table in (*outdated, "identity.normalised"):
+    for table in _OUTDATED:
         columns = "*"
         if table == "identity_state.neighbours":
             columns = f"* replace (neighbourhood + ({first}) as neighbourhood)"

@@ -93,6 +93,7 @@ class Joining:
     is_demoted: Flags = field(init=False)
     is_known: Flags = field(init=False)
     demotions: list[Demotion] = field(default_factory=list)
+    _later: dict[int, list[Demotion]] = field(default_factory=dict)
     cut_links: list[Links] = field(default_factory=list)
     _name: Integers = field(init=False)
     _described: Integers = field(init=False)
@@ -107,10 +108,25 @@ class Joining:
     def demote(
         self, node: Integers, reason: str, person_count: Integers, person_limit: int
     ) -> None:
-        """From here on these nodes join nobody."""
-        if len(node):
-            self.is_demoted[node] = True
-            self.demotions.append(Demotion(node, reason, person_count, person_limit))
+        """From here on these nodes join nobody; those that are known are left to their step."""
+        is_new = ~self.is_known[node]
+        if is_new.any():
+            self.is_demoted[node[is_new]] = True
+            self.demotions.append(
+                Demotion(node[is_new], reason, person_count[is_new], person_limit)
+            )
+
+    def demote_at(self, step: int, demotion: Demotion) -> None:
+        """Demote these when the joining has come to a step."""
+        self._later.setdefault(step, []).append(demotion)
+
+    def reach(self, step: int) -> bool:
+        """Demote what was to be demoted at this step; False if nothing was."""
+        reached = self._later.pop(step, [])
+        for demotion in reached:
+            self.is_demoted[demotion.node] = True
+        self.demotions += reached
+        return bool(reached)
 
     def holders(self, weakest: int) -> Integers:
         """Each signal's strongest node of those joined and not weaker than `weakest`, or -1."""

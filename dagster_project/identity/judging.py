@@ -67,7 +67,9 @@ class Judge:
 
     def judge(self, *, others: str | None = None) -> Judgement:
         """Join what belongs to one person; `others` is as in matching.propose."""
-        evidence = _gather(self.connection, self.rules, self.default_country)
+        evidence = _gather(
+            self.connection, self.rules, self.default_country, elsewhere="_identity_elsewhere"
+        )
         decisions = decide(self.connection, list(self.overrides), evidence.node_count)
         joining = join_all(self.connection, self.rules, evidence, decisions)
         pairs = propose(joining, self.rules, self.model, others=others)
@@ -98,8 +100,19 @@ def gather_all(
     return _gather(connection, rules, default_country)
 
 
-def _gather(connection: duckdb.DuckDBPyConnection, rules: Rules, default_country: str) -> Evidence:
-    normalise(connection, rules, signals="_identity_signals", default_country=default_country)
+def _gather(
+    connection: duckdb.DuckDBPyConnection,
+    rules: Rules,
+    default_country: str,
+    elsewhere: str | None = None,
+) -> Evidence:
+    normalise(
+        connection,
+        rules,
+        signals="_identity_signals",
+        default_country=default_country,
+        elsewhere=elsewhere,
+    )
     evidence = gather(connection, rules, signals="_identity_signals")
     write_people(connection, rules, signals="_identity_signals")
     write_records(connection, signals="_identity_signals")

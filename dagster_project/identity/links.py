@@ -36,7 +36,7 @@ def join_all(
     joining = Joining(connection, evidence, decisions)
     if evidence.node_count == 0:
         return joining
-    demote_known(joining)
+    demote_known(joining, rules)
     demote_stand_ins(joining, rules)
     demote_crowded(joining, rules)
     nobody_joined = joining.person
@@ -98,6 +98,7 @@ def _with_one_each(joining: Joining, rules: Rules, after: Integers) -> tuple[Int
 def _join_shared(joining: Joining, rules: Rules, rule: IdentifierRule) -> None:
     """Join by the identifiers of one type that pass its limits."""
     strengths = _of([rule], rules)
+    joining.reach(rule.strength)
     links = joining.links(strengths)
     if len(links.left) == 0:
         return

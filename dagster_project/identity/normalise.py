@@ -25,15 +25,22 @@ _SPELLING = {
 
 
 def normalise(
-    connection: duckdb.DuckDBPyConnection, rules: Rules, *, signals: str, default_country: str
+    connection: duckdb.DuckDBPyConnection,
+    rules: Rules,
+    *,
+    signals: str,
+    default_country: str,
+    elsewhere: str | None = None,
 ) -> None:
     """From `signals` make the temp view _identity_mentioned and the temp table _identity_values.
 
     _identity_mentioned: one row an identifier of a signal: signal_no, strength (of its type),
     raw_value, country (of phones), is_previous. _identity_values: one row a distinct strength,
     raw_value and country: value_no, identifier_value, null where it is blocked or invalid.
+
+    `elsewhere`: a table of identifier_type and raw_value that other signals than these have, too.
     """
-    _write_mentions(connection, rules, signals)
+    _write_mentions(connection, rules, signals, elsewhere)
     connection.execute(
         f"""
         create or replace temp table _identity_written as
@@ -87,17 +94,24 @@ def normalise(
         connection.execute(f"drop table if exists {table}")
 
 
-def _write_mentions(connection: duckdb.DuckDBPyConnection, rules: Rules, signals: str) -> None:
+def _write_mentions(
+    connection: duckdb.DuckDBPyConnection, rules: Rules, signals: str, elsewhere: str | None
+) -> None:
     """A previous id is an account if it was ever seen as one, else a browser's anonymous id.
 
     One seen as both is taken as the anonymous id, which ties less.
     """
+    others = "union select raw_value from {} where identifier_type = '{}'" if elsewhere else ""
+    user_ids, anonymous_ids = (
+        f"(select {name} from {signals} {others.format(elsewhere, name)})"
+        for name in ("user_id", "anonymous_id")
+    )
     connection.execute(
         f"""
         create or replace temp table _identity_accounts as
         select previous_id as value from {signals} where previous_id is not null
-        intersect select user_id from {signals}
-        except select anonymous_id from {signals}
+        intersect {user_ids}
+        except {anonymous_ids}
         """
     )
     strength = {rule.name: rule.strength for rule in rules.identifiers}

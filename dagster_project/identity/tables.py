@@ -103,7 +103,8 @@ def fingerprint(names: Sequence[str], signals: str = "signals") -> str:
 
     `names`: its columns.
     """
-    return f"hash({', '.join(f'{signals}.{name}' for name in names if name != 'signal_no')})"
+    columns = [f'{signals}."{name}"' for name in names if name != "signal_no"]
+    return f"hash({', '.join(columns)})"
 
 
 def _write_links(connection: duckdb.DuckDBPyConnection, rules: Rules, node_count: int) -> None:

@@ -16,6 +16,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import duckdb
+
 from dagster_project.identity import IdentityReport, Rules, load_rules, resolve
 from tests.identity.identity_world import AS_OF, Signal, World, signal, stage, warehouse
 
@@ -30,6 +32,7 @@ TABLES = {
         "cut_links",
         "review",
         "demoted",
+        "normalised",
         "history",
         "redirects",
         "household_members",
@@ -139,27 +142,30 @@ def compared(
         resolve(everybody, full=True, **given)
         everybody.close()
         report = resolve(connection, **given)
-        connection.execute(f"attach '{whole}' as everybody (read_only)")
-        yield (
-            report,
-            [
-                name
-                for schema, names in TABLES.items()
-                for name in names
-                if connection.execute(
-                    f"""
-                (from {schema}.{name} except all from everybody.{schema}.{name})
-                union all
-                (from everybody.{schema}.{name} except all from {schema}.{name})
-                """
-                ).fetchone()
-            ],
-        )
-        connection.execute("detach everybody")
+        yield report, differing(connection, whole)
         World(connection, report).publish(published)
         town.live(changes)
         stage(connection, town.signals.values())
     connection.close()
+
+
+def differing(connection: duckdb.DuckDBPyConnection, whole: Path) -> list[str]:
+    """The tables of the warehouse that aren't those of another one."""
+    connection.execute(f"attach '{whole}' as everybody (read_only)")
+    found = [
+        name
+        for schema, names in TABLES.items()
+        for name in names
+        if connection.execute(
+            f"""
+            (from {schema}.{name} except all from everybody.{schema}.{name})
+            union all
+            (from everybody.{schema}.{name} except all from {schema}.{name})
+            """
+        ).fetchone()
+    ]
+    connection.execute("detach everybody")
+    return found
 
 
 def main() -> None:

@@ -9,8 +9,18 @@ from typing import Any
 
 import duckdb
 import pytest
-from chaos import Town, compared
-from identity_world import AS_OF, Signal, World, customer, member, signal, stage, warehouse
+from chaos import Town, compared, differing
+from identity_world import (
+    AS_OF,
+    Signal,
+    World,
+    customer,
+    member,
+    named,
+    signal,
+    stage,
+    warehouse,
+)
 
 from dagster_project.identity import IdentityReport, Rules, increment, load_rules, matching, resolve
 from dagster_project.identity.measures import write_measures
@@ -48,7 +58,12 @@ class House:
             "overrides": file,
             "accept": True,
         }
+        whole = self.folder / "whole.duckdb"
+        whole.unlink(missing_ok=True)
+        with warehouse(self.signals, whole) as everybody:
+            resolve(everybody, **(given | chosen | {"full": True}))
         report = resolve(self.connection, **(given | chosen))
+        self.differing = differing(self.connection, whole)
         self.day += 1
         self.world = World(self.connection, report)
         if publish:
@@ -173,6 +188,139 @@ def test_what_a_crowd_shares_draws_nobody_in_and_stays_demoted(house: House) -> 
     assert house.world.different("new", "t1")
     held = "select count(distinct profile_id) from identity.identifiers where identifier_value = $1"
     assert house.world.rows(held, "till") == [(31,)]
+
+
+CROWD = 55
+
+
+def crowd(**told: Any) -> list[Signal]:
+    """As many people as make a crowd, each with the same."""
+    return [
+        signal(f"g{n}", "web", n, email=f"p{n}@example.com", anonymous_id=f"a{n}", **told)
+        for n in range(CROWD)
+    ]
+
+
+def test_an_alias_that_names_a_crowds_account_makes_no_strangers_one(tmp_path: Path) -> None:
+    browsers = [
+        signal(f"al{n}", "web", 200, anonymous_id=f"z{n}", previous_id="guest7") for n in (1, 2)
+    ]
+    house = House(tmp_path, [*people(60), *crowd(user_id="guest7"), *browsers])
+    house.resolve()
+    report = house.resolve(
+        signal("q", "web", 300, email="one@example.com", anonymous_id="z1"),
+        signal("r", "web", 300, email="two@example.com", anonymous_id="z2"),
+    )
+    assert (report.why_all, house.differing) == ("", [])
+    assert house.world.different("q", "r")
+    report = house.resolve(signal("x", "web", 301, anonymous_id="guest7"))
+    assert report.why_all == "a browser has the name of an account that a crowd uses"
+
+
+def test_an_alias_that_names_a_crowds_browser_isnt_taken_for_an_account(tmp_path: Path) -> None:
+    kiosk = [
+        signal(f"k{n}", "web", n, email=f"p{n}@example.com", anonymous_id="kiosk")
+        for n in range(CROWD)
+    ]
+    account = signal("acc", "web", 50, user_id="kiosk", email="p57@example.com")
+    alias = signal("al", "web", 200, anonymous_id="z1", previous_id="kiosk")
+    house = House(tmp_path, [*people(60), *kiosk, account, alias])
+    house.resolve()
+    report = house.resolve(
+        signal("q", "web", 300, anonymous_id="z1", email="stranger@example.com"),
+        signal("q2", "web", 300, anonymous_id="b57", email="p57@example.com"),
+    )
+    assert (report.why_all, house.differing) == ("", [])
+    assert house.world.different("q", "acc")
+
+
+def test_a_steward_who_names_what_a_crowd_shares_is_followed_every_day(tmp_path: Path) -> None:
+    house = House(tmp_path, [*people(60), *crowd(phone="0721 000 123", country="RO")])
+    house.overrides = "".join(
+        f"must_link,phone,0721 000 123,erp_customer_id,C{n}\n" for n in (57, 58)
+    )
+    house.resolve()
+    for day, person in enumerate((56, 2, 59, 3)):
+        email = f"p{person}@example.com"
+        report = house.resolve(signal(f"n{day}", "web", 300, email=email, anonymous_id=f"q{day}"))
+        assert report.why_all == "an override names what a crowd shares"
+        assert (report.unknown_overrides, house.differing) == ((), [])
+        assert house.world.same("c57", "c58")
+
+
+def test_what_a_crowd_shares_holds_records_until_it_was_demoted(tmp_path: Path) -> None:
+    """A shop's own e-mail at its customers' and on receipts with one customer's phone."""
+    shop, phone = "shop@retailer.example", {"phone": "+40721000555", "country": "RO"}
+    house = House(
+        tmp_path,
+        [
+            *(
+                customer(f"c{n}", f"C{n}", n, email=shop, **named(f"Given{n}xyz", f"Family{n}abc"))
+                for n in range(60)
+            ),
+            *(
+                member(f"l{n}", f"L{n}", n, payment_card=f"k{n}", email=f"m{n}@example.com")
+                for n in range(8)
+            ),
+            *(
+                signal(f"r{n}", "pos", 60 + n, email=shop, payment_card=f"k{n}", **phone)
+                for n in range(8)
+            ),
+            customer("cp", "C900", 5, **phone, **named("Ana", "Pop")),
+        ],
+    )
+    house.resolve()
+    demoted = house.world.demoted()
+    assert demoted[("email", shop)].startswith("shares identifiers with more persons")
+    report = house.resolve(customer("cp2", "C900", 300, email="ana@example.com", **phone))
+    assert (report.why_all, house.differing) == ("", [])
+    assert house.world.demoted() == demoted
+
+
+def test_a_build_of_the_future_delays_no_look_at_everybody(house: House) -> None:
+    house.resolve(as_of=AS_OF + timedelta(days=3650))
+    assert house.resolve(as_of=AS_OF).why_all == "all were judged as of a later time"
+    assert house.resolve(as_of=AS_OF + timedelta(days=1)).why_all == ""
+
+
+def test_another_version_of_a_library_may_spell_otherwise(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.resolve()
+    monkeypatch.setattr(increment, "version", lambda name: f"another {name}")
+    assert "Perennial changed" in house.resolve().why_all
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "drop table identity_state.neighbours",
+        "drop table identity_state.records",
+        "drop table identity_state.residents",
+        "drop table identity.normalised",
+        "drop schema identity cascade",
+        "alter table identity_state.resolution drop digest",
+        "update identity_state.resolution set judged_all_at = null",
+    ],
+)
+def test_a_damaged_state_is_made_anew(house: House, damage: str) -> None:
+    house.resolve()
+    house.connection.execute(damage)
+    assert house.resolve().why_all
+    assert house.differing == []
+    assert house.resolve().why_all == ""
+
+
+def test_one_copy_less_of_a_signal_is_seen(house: House) -> None:
+    copies = [signal("twice", "web", 5, email="p5@example.com", anonymous_id="a5")] * 2
+    stage(house.connection, [*house.signals, *copies])
+    given = {"as_of": AS_OF, "default_country": "RO", "salt": "s", "rules": RULES, "accept": True}
+    published = house.folder / "published.duckdb"
+    report = resolve(house.connection, previous=None, **given)
+    World(house.connection, report).publish(published)
+    stage(house.connection, [*house.signals, *copies[:1]])
+    report = resolve(house.connection, previous=published, **given)
+    assert report.why_all == "a signal is there more often, or less, than before"
 
 
 def test_everybody_is_judged_when_anything_changed_that_judgements_hang_on(house: House) -> None:

@@ -19,6 +19,7 @@ from dagster_project.prediction.gamma_gamma import GammaGamma
 from dagster_project.prediction.likelihood import Array
 from dagster_project.prediction.returning import Returning, learn
 from dagster_project.prediction.rules import Rules, load_rules
+from dagster_project.prediction.slowing import slowdowns
 
 logger = logging.getLogger(__name__)
 
@@ -54,10 +55,12 @@ def predict(
         tests = backtest.backtests(connection, day, rules)
         verdict = backtest.judge(tests, rules, is_learnt=bool(learnt and learnt.sums))
         facts = known_on(connection, day, is_today=True)
+        slowed = slowdowns(connection, day, rules)
     finally:
         connection.execute("drop table if exists _prediction_days")
     worth = gamma_gamma.fit(facts.column("paid_days"), facts.column("mean_value"))
     tables = _predicted(facts, learnt, worth, verdict.model, rules) | {
+        "slowdowns": slowed,
         "parameters": _parameters(learnt, worth),
         "backtest": _backtest(tests, verdict),
         "calibration": _calibration(tests),

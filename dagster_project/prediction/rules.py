@@ -17,6 +17,9 @@ class Rules:
     value_days: int
     learn_days: int
     learn_customers: int
+    habit_days: int
+    habit_gaps: int
+    habit_changes: int
     backtest_days: tuple[int, ...]
     backtest_customers: int
     rank_worse: float

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import cache
-from itertools import groupby
+from itertools import groupby, pairwise
+from statistics import mean, median, pvariance
 
 from marts_world import PROJECT, TODAY, World, defaults
+from scipy import stats
+
+from dagster_project.prediction import load_rules
 
 ONE_DAY = timedelta(days=1)
 
@@ -111,28 +115,61 @@ def periods(world: World) -> set[Period]:
     return found
 
 
-def slowdown(days: list[date]) -> tuple[Fraction | None, str]:
-    """Change of the purchase rate, and how severe it is."""
-    numbers = defaults()
-    recent_after = TODAY - timedelta(days=numbers["frequency_recent_days"])
-    earlier_after = recent_after - timedelta(days=numbers["frequency_earlier_days"])
-    known_days = (recent_after - max(days[0], earlier_after)).days
-    recent = sum(day > recent_after for day in days)
-    earlier = sum(earlier_after < day <= recent_after for day in days[1:])
-    if known_days < numbers["frequency_earlier_days_at_least"] or not earlier:
-        return None, "none"
-    rate = Fraction(earlier, known_days)
-    expected = rate * numbers["frequency_recent_days"]
-    change = recent / expected - 1
+def slowdowns(histories: dict[str, list[date]]) -> dict[str, tuple[float, float, str]]:
+    """Change of the habit, how seldom chance does that, and how severe it is, where it is known."""
+    rules = load_rules()
+    gaps = {
+        person: [
+            (later - earlier).days
+            for earlier, later in pairwise(days)
+            if (TODAY - later).days < rules.habit_days
+        ]
+        for person, days in histories.items()
+    }
+    telling = [pvariance(each) / mean(each) ** 2 for each in gaps.values() if len(each) >= 8]
+    typical = median(telling) if telling else 1.0
+    found = {}
+    for person, days in histories.items():
+        looks = [
+            look
+            for later in range(rules.habit_changes + 1)
+            if (look := _look(days, gaps[person], later, typical, rules.habit_gaps))
+        ]
+        if looks:
+            change, chance = min(looks, key=lambda look: look[1])
+            found[person] = change, chance, _severity(change, chance)
+    return found
+
+
+def _look(
+    days: list[date], gaps: list[int], later: int, typical: float, least: int
+) -> tuple[float, float] | None:
+    """What the last purchases, so many, say against the gaps before them."""
+    earlier = gaps[: max(len(gaps) - later, 0)]
+    if len(earlier) < least:
+        return None
+    usual = mean(earlier)
+    squares = sum((gap - usual) ** 2 for gap in earlier) / usual**2
+    shape = 1 / max((squares + 6 * typical) / (len(earlier) - 1 + 6), 0.01)
+    start = days[len(days) - 1 - later]
+    elapsed, closed = max((TODAY - start).days, 0), (days[-1] - start).days
+    below = 2 * shape * len(earlier)
+    slower = stats.f.sf(elapsed / (later + 1) / usual, 2 * shape * (later + 1), below)
+    recent, faster = elapsed / (later + 1), 1.0
+    if later:
+        # What was bought tomorrow is bought today.
+        closed = min(closed, elapsed)
+        recent = max(recent, closed / later)
+        faster = stats.f.cdf(closed / later / usual, 2 * shape * later, below)
+    return usual / max(recent, 0.5) - 1, min(slower, faster)
+
+
+def _severity(change: float, chance: float) -> str:
     severity = "none"
     for rule in seed("drop_severities"):
-        if (
-            change <= Fraction(rule["frequency_change_to"])
-            and earlier >= int(rule["earlier_purchase_days_from"])
-            and expected >= Fraction(rule["expected_purchase_days_from"])
-        ):
+        if change <= float(rule["frequency_change_to"]) and chance <= float(rule["chance_to"]):
             severity = rule["drop_severity"]
-    return change, severity
+    return severity
 
 
 def incentive_tier(severity: str, factor: Fraction | None) -> str:

@@ -74,16 +74,23 @@ def test_every_drop_and_its_incentive_are_those_of_a_second_computation(
 ) -> None:
     found = rows(
         warehouse,
-        "select profile_id, frequency_change, drop_severity, incentive_tier "
-        "from marts.churn_factors",
+        "select profile_id, slow.frequency_change, slow.chance, factors.drop_severity, "
+        "incentive_tier from marts.churn_factors as factors "
+        "join marts.purchase_slowdowns as slow using (profile_id)",
     )
+    expected = reference.slowdowns(world.histories)
     seen = set()
-    for person, change, severity, tier in found:
+    for person, change, chance, severity, tier in found:
+        expected_change, expected_chance, expected_severity = expected.get(
+            person, (None, None, "none")
+        )
         days = world.histories[person]
-        expected_change, expected_severity = reference.slowdown(days)
         expected_tier = reference.incentive_tier(severity, reference.churn_factor(days))
         assert (severity, tier) == (expected_severity, expected_tier), person
-        assert change == pytest.approx(expected_change and float(expected_change)), person
+        assert (change, chance) == (
+            pytest.approx(expected_change),
+            pytest.approx(expected_chance, abs=1e-9),
+        ), person
         seen.add((severity, tier))
     # Every severity and every tier was really met.
     assert {severity for severity, _ in seen} == {"none", "moderate", "severe"}
@@ -159,6 +166,6 @@ def test_a_new_number_in_a_seed_moves_people_without_touching_a_query(
     count = "select count(*) from marts.churn_factors where drop_severity <> 'none'"
     ((before,),) = rows(path, count)
     with duckdb.connect(path) as connection:
-        connection.execute("update marts.drop_severities set frequency_change_to = -0.10")
+        connection.execute("update marts.drop_severities set chance_to = 0.05")
     build(path, "purchase_slowdowns churn_factors")
     assert rows(path, count)[0][0] > before > 0

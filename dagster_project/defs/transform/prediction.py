@@ -18,6 +18,8 @@ TABLES = {
     "Grain: one row a customer.",
     "reasons": "The facts that moved a customer's chance most. Grain: one row a customer and "
     "reason.",
+    "slowdowns": "How each customer's habit of late differs from before, and how seldom chance "
+    "does that. Grain: one row a customer of whom enough gaps are known.",
     "parameters": "What the models of purchases (BG/NBD) and of their values (gamma-gamma) were "
     "fitted to. Grain: one row a parameter.",
     "backtest": "The models of past days held against what happened since, plain rules beside "

@@ -1,6 +1,6 @@
 {#-
     After how many days without a purchase a stage begins, at a purchase that ends a run of
-    purchase days. Needs the columns that lifecycle_periods reads from lifecycle_thresholds.
+    purchase days. Needs the columns that customer_lifecycle_history reads from lifecycle_thresholds.
 
     days >= factor * mean is days >= ceil(factor * span / gaps) for whole days. The quotient of a
     decimal of two places and a whole number is whole only where a double holds it exactly.
@@ -24,4 +24,10 @@
                 )
         else {{ stage }}_days_without_rhythm
     end
+{%- endmacro %}
+
+{#- Whether a ratio lies in a band of order_size_bands; what is brought back whole is in the first. -#}
+{% macro in_band(ratio, band) -%}
+    ({{ ratio }} >= {{ band }}.ratio_from or ({{ ratio }} < 0 and {{ band }}.ratio_from = 0))
+    and ({{ ratio }} < {{ band }}.ratio_below or {{ band }}.ratio_below is null)
 {%- endmacro %}

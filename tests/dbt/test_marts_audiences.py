@@ -193,9 +193,12 @@ def test_a_planted_fault_fails_the_test_that_is_there_for_it(
         "update marts.customer_lifecycle set stage_since = as_of + 1": (
             "customer_lifecycle_has_changed"
         ),
-        "update marts.lifecycle_periods set ended_on = started_on": "lifecycle_periods_follow",
+        "update marts.customer_lifecycle_history set ended_on = started_on": (
+            "customer_lifecycle_history_follow"
+        ),
         "update marts.retention_kpis set customers = customers + 1": "retention_kpis_count",
         "update marts.retention_kpis set subscriber_conversion_rate = 2": "retention_kpis_are",
+        "update marts.order_size_bands set ratio_from = 0.1 where ratio_from = 0": "begins_at_zero",
         "update marts.lifecycle_thresholds set days_from = 0": "lifecycle_thresholds_are_in",
         "insert into prediction.customers from prediction.customers": (
             "source_primary_key_prediction_customers"

@@ -80,7 +80,7 @@ def test_every_stay_in_a_stage_is_that_of_a_walk_through_the_days(
     found = rows(
         warehouse,
         "select profile_id, stage, started_on, ended_on, previous_stage "
-        "from marts.lifecycle_periods",
+        "from marts.customer_lifecycle_history",
     )
     assert {reference.Period(*row) for row in found} == reference.periods(world)
     assert {row[1] for row in found} == set(STAGES)

@@ -9,7 +9,7 @@ MODELS = {
     "churn_factors",
     "churn_reasons",
     "purchase_slowdowns",
-    "lifecycle_periods",
+    "customer_lifecycle_history",
     "customer_lifecycle",
     "retention_kpis",
 }

@@ -1,7 +1,6 @@
-{#- The least value in each group is zero: bands that begin later would lose people. -#}
-{% test begins_at_zero(model, column_name, group_by) %}
-    select {{ group_by }}
+{#- The least value is zero: bands that begin later would lose people. -#}
+{% test begins_at_zero(model, column_name) %}
+    select min({{ column_name }}) as least
     from {{ model }}
-    group by {{ group_by }}
     having min({{ column_name }}) <> 0
 {% endtest %}

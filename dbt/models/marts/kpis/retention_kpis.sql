@@ -16,14 +16,14 @@ stage_borders as (
         stage,
         1 as change,
         0 as conversion
-    from {{ ref("lifecycle_periods") }}
+    from {{ ref("customer_lifecycle_history") }}
     union all
     select
         ended_on as day,
         stage,
         -1 as change,
         case when stage = 'subscriber' then 1 else 0 end as conversion
-    from {{ ref("lifecycle_periods") }}
+    from {{ ref("customer_lifecycle_history") }}
     where ended_on is not null
 ),
 

@@ -8,7 +8,7 @@ current_periods as (
         stage,
         started_on,
         previous_stage
-    from {{ ref("lifecycle_periods") }}
+    from {{ ref("customer_lifecycle_history") }}
     where ended_on is null
 ),
 
@@ -23,6 +23,56 @@ order_values as (
 typical as (
     select median(average_order_value) as order_value
     from order_values
+),
+
+-- What the orders of the first purchase day were worth, and the orders of all days, each against
+-- the median customer's.
+first_baskets as (
+    select
+        days.profile_id,
+        days.net_reporting_amount / days.order_count as first_basket_value
+    from {{ ref("int_purchase_days") }} as days
+    inner join {{ ref("churn_factors") }} as factors
+        on
+            days.profile_id = factors.profile_id
+            and days.purchased_on = factors.first_purchase_on
+),
+
+typical_first as (
+    select median(first_basket_value) as first_basket_value
+    from first_baskets
+),
+
+sizes as (
+    select
+        first_baskets.profile_id,
+        first_baskets.first_basket_value / nullif(typical_first.first_basket_value, 0)
+            as first_basket_ratio,
+        order_values.average_order_value / nullif(typical.order_value, 0) as order_value_ratio
+    from first_baskets
+    cross join typical_first
+    cross join typical
+    left join order_values on first_baskets.profile_id = order_values.profile_id
+),
+
+size_bands as (
+    select
+        size_band,
+        ratio_from,
+        lead(ratio_from) over (order by ratio_from) as ratio_below
+    from {{ ref("order_size_bands") }}
+),
+
+banded as (
+    select
+        sizes.profile_id,
+        first_bands.size_band as first_basket_size,
+        order_bands.size_band as order_size_band
+    from sizes
+    left join size_bands as first_bands
+        on {{ in_band("sizes.first_basket_ratio", "first_bands") }}
+    left join size_bands as order_bands
+        on {{ in_band("sizes.order_value_ratio", "order_bands") }}
 ),
 
 traits as (
@@ -74,9 +124,12 @@ final as (
         current_periods.stage,
         rules.segment,
         current_periods.started_on as stage_since,
-        current_periods.previous_stage
+        current_periods.previous_stage,
+        banded.first_basket_size,
+        banded.order_size_band
     from current_periods
     cross join present
+    left join banded on current_periods.profile_id = banded.profile_id
     left join matched on current_periods.profile_id = matched.profile_id
     left join {{ ref("segment_rules") }} as rules on matched.priority = rules.priority
 )

@@ -26,7 +26,10 @@ TIMEZONE = "Europe/Bucharest"
 TODAY = date(2026, 7, 1)
 MARTS = "path:seeds/marts fqn:perennial.marts.churn fqn:perennial.marts.lifecycle"
 _QUIETLY = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
-EVERYTHING = f"{MARTS} fqn:perennial.marts.kpis fqn:perennial.audiences source:prediction"
+EVERYTHING = (
+    f"{MARTS} fqn:perennial.marts.kpis fqn:perennial.marts.value "
+    "fqn:perennial.audiences source:prediction"
+)
 
 Histories = dict[str, list[date]]
 
@@ -114,7 +117,9 @@ select
     row_number() over (order by purchased_on, profile_id, nth)::varchar as order_id,
     profile_id,
     purchased_on,
-    (10 + dayofyear(purchased_on) % 90 + nth)::decimal(18, 4) as reporting_amount
+    (10 + dayofyear(purchased_on) % 90 + nth)::decimal(18, 4) as reporting_amount,
+    0::decimal(18, 4) as discount_amount, 0::decimal(18, 4) as refunded_amount,
+    1::decimal(18, 8) as reporting_rate
 from orders;
 
 create table intermediate.int_purchase_days as

@@ -12,6 +12,8 @@ MODELS = {
     "customer_lifecycle_history",
     "customer_lifecycle",
     "retention_kpis",
+    "customer_value",
+    "value_cohorts",
 }
 
 

@@ -213,6 +213,30 @@ def status(as_json: Json = False) -> None:
 
 
 @app.command()
+def report(
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html", help="Where to write it. Default: report.html in the data."
+        ),
+    ] = None,
+) -> None:
+    """One page of the published build: what customers are worth, who slows down, what to do.
+
+    It opens without a network, on a phone as well, and names nobody.
+
+    Example: perennial report --to /tmp/monday.html
+    """
+    from dagster_project.reporting import write_report
+
+    chosen = settings.load()
+    written = write_report(chosen.published, chosen.ledger, to or chosen.report)
+    console.say(
+        f"Wrote {written.path} ({written.byte_count / 1000:,.0f} kB). Open it in a browser."
+    )
+
+
+@app.command()
 def channels() -> None:
     """Each channel: the settings it needs, its limits, and whether its credentials are good."""
     views.channels(settings.load())

@@ -8,6 +8,7 @@ from pathlib import Path
 from dagster_project.channels.receiver import LocalReceiver
 from dagster_project.errors import PerennialError
 from dagster_project.publishing.profile import show, telling_example
+from dagster_project.reporting import write_report
 from dagster_project.settings import Settings, environment
 
 
@@ -44,6 +45,11 @@ def draw_example(settings: Settings) -> Path:
     return path
 
 
+def _report(settings: Settings) -> Path:
+    """The report, once more: by now the channels hold something."""
+    return write_report(settings.published, settings.ledger, settings.report).path
+
+
 def closing_words(settings: Settings, received: LocalReceiver) -> str:
     """Say what the webhook received, where the results lie, and which three commands to try."""
     held = sum(map(len, received.members.values()))
@@ -53,6 +59,7 @@ def closing_words(settings: Settings, received: LocalReceiver) -> str:
             f"memberships of {len(received.members)} audiences.",
             "",
             "Look at:",
+            f"  {_report(settings)}: what customers are worth, who slows down; for a browser",
             f"  {settings.data_dir / 'channels' / 'file'}: what the file channel wrote",
             f"  {settings.published}: every mart and audience, for any DuckDB client",
             f"  {draw_example(settings)}: what made one of the people out of records, drawn",

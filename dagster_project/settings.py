@@ -210,6 +210,11 @@ class Settings(BaseSettings):
         return self.data_dir / "published.duckdb"
 
     @property
+    def report(self) -> Path:
+        """The last published build as a page."""
+        return self.data_dir / "report.html"
+
+    @property
     def ledger(self) -> Path:
         """What each channel was asked to do and what it answered."""
         return self.data_dir / "ledger.duckdb"

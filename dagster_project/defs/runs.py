@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,9 +32,19 @@ def prepare_instance(settings: Settings) -> None:
     """Make the Dagster home of the data directory, with this project's configuration."""
     settings.export()
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(INSTANCE_CONFIG, settings.dagster_home / "dagster.yaml")
+    _put_config(settings.dagster_home / "dagster.yaml")
     with DagsterInstance.get() as instance:
         _end_killed_runs(instance)
+
+
+def _put_config(place: Path) -> None:
+    """Write the configuration in one step: another run may be reading it."""
+    told = INSTANCE_CONFIG.read_bytes()
+    if place.exists() and place.read_bytes() == told:
+        return
+    written = place.with_name(f".{place.name}.{os.getpid()}")
+    written.write_bytes(told)
+    written.replace(place)
 
 
 def execute(

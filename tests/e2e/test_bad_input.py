@@ -1,11 +1,13 @@
 """What a person gets wrong ends in one line that says what to do, and leaves nothing half done."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from dagster_project.cli import _require_writable
 from tests.e2e.house import House
 
 
@@ -40,6 +42,13 @@ def test_a_data_directory_without_write_permission_is_named(tmp_path: Path) -> N
 def test_a_data_directory_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("not a folder")
     assert "can't be written" in _refused(House(tmp_path / "data"), "run")
+
+
+def test_a_folder_that_many_commands_look_at_at_once_is_writable_to_each(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as commands:
+        for _ in commands.map(lambda _: _require_writable(tmp_path), range(2000)):
+            pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_warehouse_that_somebody_else_holds_is_named(house: House) -> None:

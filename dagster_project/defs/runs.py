@@ -11,10 +11,12 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEvent, DagsterInstance, EventLogEntry
 
+from dagster_project import database
 from dagster_project.settings import Settings
 
 INSTANCE_CONFIG = Path(__file__).with_name("dagster.yaml")
 PROCESS_TAG = "perennial/process"
+_START_SECONDS = 60.0
 # Events are shown by `on_event`; Dagster's own console log would say them again.
 _SILENT = {"console": {"config": {"log_level": "CRITICAL"}}}
 
@@ -32,19 +34,15 @@ def prepare_instance(settings: Settings) -> None:
     """Make the Dagster home of the data directory, with this project's configuration."""
     settings.export()
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    _put_config(settings.dagster_home / "dagster.yaml")
-    with DagsterInstance.get() as instance:
-        _end_killed_runs(instance)
-
-
-def _put_config(place: Path) -> None:
-    """Write the configuration in one step: another run may be reading it."""
+    config = settings.dagster_home / "dagster.yaml"
     told = INSTANCE_CONFIG.read_bytes()
-    if place.exists() and place.read_bytes() == told:
-        return
-    written = place.with_name(f".{place.name}.{os.getpid()}")
-    written.write_bytes(told)
-    written.replace(place)
+    # Of commands started at once the first one makes the databases: Dagster doesn't expect two.
+    lock = settings.dagster_home / ".prepare.lock"
+    with database.exclusive(lock, what="The start of another command", wait_seconds=_START_SECONDS):
+        if not (config.exists() and config.read_bytes() == told):
+            config.write_bytes(told)
+        with DagsterInstance.get() as instance:
+            _end_killed_runs(instance)
 
 
 def execute(

@@ -68,6 +68,29 @@ def test_two_runs_at_once_end_with_one_whole_build(house: House) -> None:
     assert house.content() == before
 
 
+_FIRST_STARTS = """
+import multiprocessing, sys
+from dagster_project.defs.runs import prepare_instance
+from dagster_project.settings import load
+
+def start(barrier):
+    barrier.wait()
+    prepare_instance(load())
+
+processes = multiprocessing.get_context("fork")
+barrier = processes.Barrier(6)
+started = [processes.Process(target=start, args=(barrier,)) for _ in range(6)]
+for process in started: process.start()
+for process in started: process.join()
+sys.exit(max(process.exitcode for process in started))
+"""
+
+
+def test_commands_that_start_at_once_in_a_new_house_share_its_history(tmp_path: Path) -> None:
+    done = House(tmp_path / "data").python(_FIRST_STARTS)
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_unknown_audience_is_answered_with_those_there_are(built: House) -> None:
     assert "first_purchase" in _refused(built, "publish", "--audience", "nobody")
 

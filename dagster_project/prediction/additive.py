@@ -35,7 +35,9 @@ def _rhythm(facts: Facts) -> Array:
 
 def _overdue(facts: Facts) -> Array:
     """The churn factor, 0 where there is none."""
-    return _logs(np.nan_to_num(facts.silence / facts.rhythm, nan=0.0))
+    return _logs(
+        np.divide(facts.silence, facts.rhythm, out=np.zeros(len(facts)), where=facts.rhythm > 0)
+    )
 
 
 # What speaks, by the fact that a reason names.

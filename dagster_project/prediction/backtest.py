@@ -7,11 +7,11 @@ import duckdb
 import numpy as np
 from scipy.stats import rankdata
 
-from dagster_project.prediction import gamma_gamma
 from dagster_project.prediction.additive import PLAIN
 from dagster_project.prediction.facts import Facts, known_on
+from dagster_project.prediction.gamma_gamma import GammaGamma, fitted
 from dagster_project.prediction.likelihood import Array
-from dagster_project.prediction.returning import BG_NBD, RHYTHM, Estimate, Returning, learn
+from dagster_project.prediction.returning import BG_NBD, RHYTHM, Returning, learn
 from dagster_project.prediction.rules import Rules
 
 _DECILES = 10
@@ -79,8 +79,9 @@ def backtests(connection: duckdb.DuckDBPyConnection, today: int, rules: Rules) -
         learnt = learn(connection, today - days, days=days, rules=rules)
         if learnt is None or not learnt.sums:
             continue
-        facts = known_on(connection, today - days, days=days, at_most=rules.backtest_customers)
-        found += [_fared(facts, learnt, name) for name in learnt.names]
+        facts = known_on(connection, today - days, days=days)
+        worth = fitted(facts)
+        found += [fared(facts, learnt, name, worth) for name in learnt.names]
     return found
 
 
@@ -118,12 +119,14 @@ def _mean_auc(tests: Sequence[Backtest], model: str) -> float:
     return float(np.mean([test.auc for test in tests if test.model == model]))
 
 
-def _fared(facts: Facts, learnt: Returning, name: str) -> Backtest:
+def fared(facts: Facts, learnt: Returning, name: str, worth: GammaGamma | None) -> Backtest:
+    """How one model of the day of these facts fared."""
     said = learnt.estimate(facts, name)
     bought = facts.column("later_purchases")
     returned = (bought > 0).astype(np.float64)
     deciles = _deciles(said.return_probability, returned)
-    value, worth = _value(facts, said), facts.column("later_value")
+    value = said.expected_purchases * worth.value_of(facts) if worth else None
+    brought = facts.column("later_value")
     shares = np.array([decile.returned for decile in deciles])
     counts = np.array([decile.customers for decile in deciles])
     return Backtest(
@@ -138,18 +141,10 @@ def _fared(facts: Facts, learnt: Returning, name: str) -> Backtest:
         chance_error=float(np.sqrt(2 / np.pi * shares * (1 - shares) / counts).mean()),
         purchases_error=float(np.abs(said.expected_purchases - bought).mean()),
         purchases_ratio=_ratio(said.expected_purchases.sum(), bought.sum()),
-        value_error=None if value is None else float(np.abs(value - worth).mean()),
-        value_ratio=None if value is None else _ratio(value.sum(), worth.sum()),
+        value_error=None if value is None else float(np.abs(value - brought).mean()),
+        value_ratio=None if value is None else _ratio(value.sum(), brought.sum()),
         deciles=deciles,
     )
-
-
-def _value(facts: Facts, said: Estimate) -> Array | None:
-    worth = gamma_gamma.fit(facts.column("paid_days"), facts.column("mean_value"))
-    if worth is None:
-        return None
-    mean = np.nan_to_num(facts.column("mean_value"))
-    return said.expected_purchases * worth.expected_value(facts.column("paid_days"), mean)
 
 
 def _ratio(predicted: float, true: float) -> float | None:

@@ -33,6 +33,12 @@ class Facts:
         """A column as numbers; what isn't known is not a number."""
         return np.asarray(self.table[name].to_numpy(), dtype=np.float64)
 
+    def thinned(self, at_most: int) -> "Facts":
+        """Every so many rows, so that about `at_most` are left."""
+        step = -(-len(self) // at_most)
+        rows = np.arange(0, len(self), step) if step > 1 else None
+        return self if rows is None else Facts(self.seen_on, self.table.take(rows))
+
     @cached_property
     def repeats(self) -> Array:
         """Purchase days after the first."""
@@ -71,22 +77,41 @@ class Facts:
         )
 
 
-def gather(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make _prediction_days: profile_id, day, gap, value, lot.
+def gather(connection: duckdb.DuckDBPyConnection, *, at_most: int | None = None) -> None:
+    """Make _prediction_days: profile_id, day, gap (days since the one before), value.
 
-    gap: days since the one before; lot: a number by which people are drawn.
+    And _prediction_sample: the same of a fair sample of `at_most` customers, or of all of them.
     """
     connection.execute(
         f"""
         create or replace temp table _prediction_days as
         select profile_id, purchased_on - date '{EPOCH}' as day,
             day - lag(day) over (partition by profile_id order by day) as gap,
-            net_reporting_amount::double as value,
-            ('0x' || left(md5(profile_id), 8))::ubigint as lot
+            net_reporting_amount::double as value
         from intermediate.int_purchase_days
         where profile_id is not null
         """
     )
+    (count,) = connection.execute(
+        "select count(distinct profile_id) from _prediction_days"
+    ).fetchone() or (0,)
+    step = -(-count // at_most) if at_most else 1
+    connection.execute(
+        f"""
+        create or replace temp table _prediction_sample as
+        with drawn as (
+            from (select distinct profile_id from _prediction_days)
+            where ('0x' || left(md5(profile_id), 8))::ubigint % {max(step, 1)} = 0
+        )
+        from _prediction_days semi join drawn using (profile_id)
+        """
+    )
+
+
+def release(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop what `gather` made."""
+    for name in ("_prediction_sample", "_prediction_days"):
+        connection.execute(f"drop table if exists {name}")
 
 
 def whole(day: date) -> int:
@@ -95,29 +120,31 @@ def whole(day: date) -> int:
 
 
 def beginning(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """The first purchase day of all; None where nobody ever bought."""
-    row = connection.execute("select min(day) from _prediction_days").fetchone()
+    """The first purchase day of the sample; None where nobody ever bought."""
+    row = connection.execute("select min(day) from _prediction_sample").fetchone()
     return row[0] if row else None
 
 
 def known_on(
-    connection: duckdb.DuckDBPyConnection,
-    seen_on: int,
-    *,
-    days: int = 0,
-    at_most: int | None = None,
-    is_today: bool = False,
+    connection: duckdb.DuckDBPyConnection, seen_on: int, *, days: int = 0, is_today: bool = False
 ) -> Facts:
-    """The facts of everybody who had bought by then, or of a fair sample of `at_most`.
+    """The facts of everybody in the sample who had bought by then.
 
     `days`: how far to look at what came next, in columns later_purchases and later_value. Today
     includes what a store east of here sold tomorrow.
     """
+    return _facts(connection, "_prediction_sample", seen_on, days, is_today=is_today)
+
+
+def known_today(connection: duckdb.DuckDBPyConnection, today: int) -> Facts:
+    """The facts of every customer."""
+    return _facts(connection, "_prediction_days", today, 0, is_today=True)
+
+
+def _facts(
+    connection: duckdb.DuckDBPyConnection, source: str, seen_on: int, days: int, *, is_today: bool
+) -> Facts:
     seen = "true" if is_today else f"day <= {seen_on}"
-    (count,) = connection.execute(
-        f"select count(distinct profile_id) from _prediction_days where {seen}"
-    ).fetchone() or (0,)
-    step = -(-count // at_most) if at_most else 1
     lately = ", ".join(
         f"count(*) filter (known and day > {seen_on - of_late}) as lately_{of_late}"
         for of_late in LATELY
@@ -137,7 +164,7 @@ def known_on(
             coalesce(sum(value) filter (later), 0) as later_value
         from (
             select *, {seen} as known, not known and day <= {seen_on + days} as later
-            from _prediction_days where lot % {step} = 0
+            from {source}
         ) as told
         group by profile_id
         having purchase_days > 0

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, gammaln
 
+from dagster_project.prediction.facts import Facts
 from dagster_project.prediction.likelihood import Array, most_likely
+
+# Three parameters of so many customers don't grow better with more of them.
+_CUSTOMERS_OF_A_FIT = 25_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,17 @@ class GammaGamma:
         known = (purchases > 0) & (paid + self.q > 1)
         usual = np.full(len(purchases), self.usual)
         return np.asarray(np.divide(seen, paid + self.q - 1, out=usual, where=known))
+
+    def value_of(self, facts: Facts) -> Array:
+        """Expected value of one more purchase day of each customer."""
+        mean = np.nan_to_num(facts.column("mean_value"))
+        return self.expected_value(facts.column("paid_days"), mean)
+
+
+def fitted(facts: Facts) -> GammaGamma | None:
+    """The parameters of these customers, or of a fair sample of them where they are many."""
+    some = facts.thinned(_CUSTOMERS_OF_A_FIT)
+    return fit(some.column("paid_days"), some.column("mean_value"))
 
 
 def fit(purchases: Array, mean_value: Array) -> GammaGamma | None:

@@ -14,7 +14,15 @@ import pyarrow as pa
 from dagster_project.prediction import backtest, gamma_gamma
 from dagster_project.prediction.additive import Additive, slices
 from dagster_project.prediction.backtest import Backtest, Verdict
-from dagster_project.prediction.facts import EPOCH, LATELY, Facts, gather, known_on, whole
+from dagster_project.prediction.facts import (
+    EPOCH,
+    LATELY,
+    Facts,
+    gather,
+    known_today,
+    release,
+    whole,
+)
 from dagster_project.prediction.gamma_gamma import GammaGamma
 from dagster_project.prediction.likelihood import Array
 from dagster_project.prediction.returning import Returning, learn
@@ -49,16 +57,16 @@ def predict(
     """
     rules = rules or load_rules()
     try:
-        gather(connection)
+        gather(connection, at_most=rules.backtest_customers)
         day = whole(today)
         learnt = learn(connection, day, days=rules.horizon_days, rules=rules, is_today=True)
         tests = backtest.backtests(connection, day, rules)
         verdict = backtest.judge(tests, rules, is_learnt=bool(learnt and learnt.sums))
-        facts = known_on(connection, day, is_today=True)
+        facts = known_today(connection, day)
         slowed = slowdowns(connection, day, rules)
     finally:
-        connection.execute("drop table if exists _prediction_days")
-    worth = gamma_gamma.fit(facts.column("paid_days"), facts.column("mean_value"))
+        release(connection)
+    worth = gamma_gamma.fitted(facts)
     tables = _predicted(facts, learnt, worth, verdict.model, rules) | {
         "slowdowns": slowed,
         "parameters": _parameters(learnt, worth),
@@ -119,7 +127,7 @@ def _customers(
     later = learnt.frequency.expected_purchases(
         facts.repeats, facts.recency, facts.age, days=rules.value_days
     )
-    value = _value(facts, worth)
+    value = worth.value_of(facts) if worth else np.full(len(facts), np.nan)
     count = len(facts)
     return pa.table(
         [
@@ -138,14 +146,6 @@ def _customers(
         ],
         schema=_CUSTOMERS,
     )
-
-
-def _value(facts: Facts, worth: GammaGamma | None) -> Array:
-    """What a purchase day of each will be worth; unknown where nobody ever paid."""
-    if worth is None:
-        return np.full(len(facts), np.nan)
-    mean = np.nan_to_num(facts.column("mean_value"))
-    return worth.expected_value(facts.column("paid_days"), mean)
 
 
 def _reasons(facts: Facts, model: Additive) -> pa.Table:

@@ -22,6 +22,7 @@ from dagster_project.prediction.rules import Rules
 
 RHYTHM, BG_NBD = "rhythm", "bg_nbd"
 """The whole model, and the one that learns from no past day."""
+_CUSTOMERS_OF_A_FIT = 25_000
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,10 @@ def learn(
     is_today: bool = False,
 ) -> Returning | None:
     """Learn by the end of `seen_on` who buys in the next `days`; None where nobody had bought."""
-    present = known_on(connection, seen_on, at_most=rules.learn_customers, is_today=is_today)
+    present = known_on(connection, seen_on, is_today=is_today).thinned(rules.learn_customers)
     if not len(present):
         return None
-    frequency = bg_nbd.fit(present.repeats, present.recency, present.age)
+    frequency = _frequency(present)
     past = list(_past(connection, seen_on, days, rules))
     if not past:
         return Returning(days, frequency, {}, {})
@@ -93,7 +94,7 @@ def _past(
         day = seen_on - nth * days
         if first is None or day - days < first:
             return
-        yield known_on(connection, day, days=days, at_most=rules.learn_customers)
+        yield known_on(connection, day, days=days).thinned(rules.learn_customers)
 
 
 def _expected_level(
@@ -102,9 +103,14 @@ def _expected_level(
     """The share who will return by BG/NBD, corrected by how it fared on the past days."""
     errors = []
     for facts, came in zip(past, returned, strict=True):
-        fitted = bg_nbd.fit(facts.repeats, facts.recency, facts.age)
-        errors.append(_odds(came) - _odds(_chance(fitted, facts, days)))
+        errors.append(_odds(came) - _odds(_chance(_frequency(facts), facts, days)))
     return float(expit(_odds(_chance(frequency, present, days)) + np.mean(errors)))
+
+
+def _frequency(facts: Facts) -> BgNbd:
+    """Four parameters of so many customers don't grow better with more of them."""
+    some = facts.thinned(_CUSTOMERS_OF_A_FIT)
+    return bg_nbd.fit(some.repeats, some.recency, some.age)
 
 
 def _chance(fitted: BgNbd, facts: Facts, days: int) -> Array:

@@ -120,18 +120,16 @@ def slowdowns(connection: duckdb.DuckDBPyConnection, today: int, rules: Rules) -
 def clearest(rhythms: Rhythms) -> tuple[np.ndarray, Array]:
     """The rows with the clearest evidence of a change, one a customer, and its chance."""
     shape = 1 / rhythms.variation()
-    slower = _beyond(
-        rhythms.elapsed / (rhythms.later + 1) / rhythms.usual,
-        2 * shape * (rhythms.later + 1),
-        2 * shape * rhythms.gaps,
-    )
+    longer = rhythms.elapsed / (rhythms.later + 1) / rhythms.usual
     closed = np.maximum(rhythms.later, 1)
-    faster = 1 - _beyond(
-        (rhythms.elapsed - rhythms.silence) / closed / rhythms.usual,
-        2 * shape * closed,
-        2 * shape * rhythms.gaps,
-    )
-    chance = np.minimum(slower, np.where(rhythms.later > 0, faster, 1.0))
+    shorter = (rhythms.elapsed - rhythms.silence) / closed / rhythms.usual
+    chance = np.ones(len(shape))
+    # A ratio on the other side of 1 is evidence of nothing: most rows, and most of the time.
+    slow, fast = longer > 1, (shorter < 1) & (rhythms.later > 0)
+    gaps = 2 * shape * rhythms.gaps
+    chance[slow] = _beyond(longer[slow], (2 * shape * (rhythms.later + 1))[slow], gaps[slow])
+    faster = 1 - _beyond(shorter[fast], (2 * shape * closed)[fast], gaps[fast])
+    chance[fast] = np.minimum(chance[fast], faster)
     order = np.lexsort((rhythms.later, chance, rhythms.person))
     first = np.diff(rhythms.person[order], prepend=-1) > 0
     return order[first], chance[order[first]]

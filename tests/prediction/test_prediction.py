@@ -13,6 +13,7 @@ from shopping import cdnow, complete_journey, drawn, facts_of
 from dagster_project.errors import PerennialError
 from dagster_project.prediction import additive, backtest, load_rules, predict
 from dagster_project.prediction.facts import gather, known_on, whole
+from dagster_project.prediction.gamma_gamma import fitted
 from dagster_project.prediction.returning import BG_NBD, RHYTHM, learn
 from dagster_project.prediction.rules import RULES_FILE
 
@@ -29,7 +30,7 @@ def fared(
     learnt = learn(connection, whole(day), days=days, rules=RULES)
     assert learnt is not None
     facts = known_on(connection, whole(day), days=days)
-    return {name: backtest._fared(facts, learnt, name) for name in learnt.names}
+    return {name: backtest.fared(facts, learnt, name, fitted(facts)) for name in learnt.names}
 
 
 def test_cdnow_half_a_year_ahead() -> None:

@@ -38,6 +38,9 @@ lint: install ## Run every checker
 	$(BIN)/lint-imports
 	PERENNIAL_WAREHOUSE=:memory: $(BIN)/sqlfluff lint --disable-progress-bar dbt/models
 
+docs: install ## Write dbt's docs of every table and column, as one page
+	$(BIN)/perennial docs
+
 bench: install ## Print the benchmarks
 	$(BIN)/python -m tests.benchmarks
 

@@ -41,11 +41,12 @@ app.add_typer(profile_app, name="profile")
 identity_app = typer.Typer(help="Who is who: what the joining goes by.", no_args_is_help=True)
 app.add_typer(identity_app, name="identity")
 
+_MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 AsOf = Annotated[
     datetime | None,
     typer.Option(
         "--as-of",
-        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+        formats=_MOMENTS,
         help="The logical now. Default: PERENNIAL_AS_OF, else the wall clock.",
     ),
 ]
@@ -137,18 +138,40 @@ def run(
             help="Publish although identity's measures lie beyond their limits.",
         ),
     ] = False,
+    known_at: Annotated[
+        datetime | None,
+        typer.Option(
+            "--known-at",
+            formats=_MOMENTS,
+            help="Build only from what had been loaded by then, in a folder of its own.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Landing to published, once. Ends non-zero, with nothing published, when a gate closed.
 
+    With --known-at it looks at the past instead: what the marts of a past day were, whatever came
+    later. What is published now stays, and nothing is delivered of a look at the past.
+
     Examples: perennial run --as-of 2026-11-01
+
+    perennial run --as-of 2026-06-30 --known-at 2026-07-01T06:00:00
 
     perennial run --reprocess pos.receipt_lines
     """
-    chosen = settings.load()
+    chosen, moment = settings.load(), _utc(as_of)
+    if known_at:
+        if full_refresh or reprocess:
+            raise PerennialError(
+                "--known-at can't be combined with --full-refresh or --reprocess: a look at the "
+                "past is always built anew, and loads nothing."
+            )
+        known = _utc(known_at) or known_at
+        moment = moment or chosen.as_of or known
+        chosen = _look_back(chosen, moment, known, quiet=as_json)
     result = _build(
         chosen,
-        _utc(as_of),
+        moment,
         full_refresh=full_refresh,
         reprocess=reprocess or [],
         accept_identity=accept_identity,
@@ -177,6 +200,7 @@ def publish(
     Example: perennial publish --audience abandoned_carts --channel file --dry-run
     """
     chosen = settings.load()
+    chosen.require_present()
     if dry_run:
         from dagster_project.publishing.deliver import deliver
 
@@ -235,6 +259,23 @@ def report(
     console.say(
         f"Wrote {written.path} ({written.byte_count / 1000:,.0f} kB). Open it in a browser."
     )
+
+
+@app.command()
+def docs(
+    to: Annotated[
+        Path,
+        typer.Option(metavar="FILE.html", help="Where to write it."),
+    ] = settings.PROJECT_ROOT / "dbt" / "target" / "docs.html",
+) -> None:
+    """Every table and column, what it means and where it comes from: dbt's docs as one page.
+
+    Example: perennial docs --to /tmp/perennial.html
+    """
+    from dagster_project.defs.transform.docs import write_docs
+
+    write_docs(settings.load(), to)
+    console.say(f"Wrote {to}. Open it in a browser.")
 
 
 @app.command()
@@ -305,6 +346,7 @@ def forget(
     from dagster_project.publishing.erasure.forget import forget as erase
 
     chosen = settings.load()
+    chosen.require_present()
     asked = yes or dry_run or not sys.stdin.isatty()
     if not asked and not typer.confirm("This can't be undone. Erase the person everywhere?"):
         raise typer.Exit(1)
@@ -481,6 +523,34 @@ def _write_sample(
         progress.count("people", report.people)
         progress.count("files", report.files)
         progress.count("rows", sum(report.rows.values()))
+
+
+def _look_back(
+    chosen: settings.Settings, as_of: datetime, known_at: datetime, *, quiet: bool
+) -> settings.Settings:
+    """The settings of a look at the past."""
+    from dagster_project.publishing.past import Present, look_back
+
+    chosen.require_present()
+    if known_at > datetime.now(UTC):
+        raise PerennialError(f"--known-at {known_at:%Y-%m-%d %H:%M:%S} UTC is still to come.")
+    present = Present(
+        data=chosen.data_dir,
+        published=chosen.published,
+        models=chosen.models,
+        overrides=chosen.overrides,
+        objects_url=chosen.objects_url,
+    )
+    if not present.data.is_dir():
+        require_landing(Store(chosen.data_dir, chosen.objects_url))
+    with console.Progress(quiet=quiet).shown() as progress:
+        folder = look_back(
+            present,
+            as_of=as_of,
+            known_at=known_at,
+            progress=lambda what: progress.step("past", what),
+        )
+    return settings.load(data=str(folder))
 
 
 def _build(

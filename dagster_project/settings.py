@@ -22,6 +22,8 @@ PREFIX = "PERENNIAL_"
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 # Written for the dbt process by `Settings.export`; nobody sets it by hand.
 WAREHOUSE_VARIABLE = f"{PREFIX}WAREHOUSE"
+# A data directory with this file was made by publishing/past.py.
+PAST_MARKER = "past.json"
 CRON_FIELDS = 5
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -233,6 +235,27 @@ class Settings(BaseSettings):
     def overrides(self) -> Path:
         """Which identifiers a steward ties together or keeps apart."""
         return self.models / "overrides.csv"
+
+    @cached_property
+    def is_past(self) -> bool:
+        """Whether the data directory is a look at the past: it takes nothing in and sends nothing.
+
+        See publishing/past.py.
+        """
+        return (self.data_dir / PAST_MARKER).exists()
+
+    @property
+    def reads_erp(self) -> bool:
+        """Whether a build reads the ERP's database."""
+        return self.erp_url is not None and not self.is_past
+
+    def require_present(self) -> None:
+        """Raise SettingsError in a look at the past."""
+        if self.is_past:
+            raise SettingsError(
+                f"{self.data_dir} is a look at the past: nobody is written to or erased from there."
+                f" Point {PREFIX}DATA at the data directory that it was made of."
+            )
 
     @property
     def dagster_home(self) -> Path:

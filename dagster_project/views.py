@@ -62,10 +62,16 @@ def build_summary(settings: Settings) -> None:
     console.say()
     _stages(found)
     _gates(found)
-    console.say(
-        f"Published build {found.build.run_id[:8]} as of {found.build.as_of:%Y-%m-%d %H:%M} UTC. "
-        "Next: `perennial publish --dry-run` shows what would be sent."
-    )
+    built = f"build {found.build.run_id[:8]} as of {found.build.as_of:%Y-%m-%d %H:%M} UTC"
+    if settings.is_past:
+        console.say(
+            f"A look at the past: {built} is in {settings.published}. With "
+            f"{PREFIX}DATA={settings.data_dir} set, `perennial report` draws it."
+        )
+    else:
+        console.say(
+            f"Published {built}. Next: `perennial publish --dry-run` shows what would be sent."
+        )
 
 
 def summary(settings: Settings) -> None:
@@ -177,6 +183,7 @@ def run_document(settings: Settings, result: "RunResult") -> dict[str, Any]:
         "run_id": result.run_id,
         "success": result.success,
         "as_of": found["build"]["as_of"],
+        "published": str(settings.published),
         "stages": {s: {"tables": t, "rows": r} for s, (t, r) in found["stages"].items()},
         "lifecycle": found["lifecycle"],
         "segments": found["segments"],

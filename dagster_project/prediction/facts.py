@@ -87,7 +87,7 @@ def gather(connection: duckdb.DuckDBPyConnection, *, at_most: int | None = None)
         create or replace temp table _prediction_days as
         select profile_id, purchased_on - date '{EPOCH}' as day,
             day - lag(day) over (partition by profile_id order by day) as gap,
-            net_reporting_amount::double as value
+            net_reporting_amount as value
         from intermediate.int_purchase_days
         where profile_id is not null
         """
@@ -158,10 +158,11 @@ def _facts(
             max(day) filter (known) as last_on,
             sum(gap * gap) filter (known) as squared_gaps,
             count(*) filter (known and value > 0) as paid_days,
-            avg(value) filter (known and value > 0) as mean_value,
+            -- Sums of decimals are exact: no order of rows changes a digit.
+            sum(value) filter (known and value > 0)::double / nullif(paid_days, 0) as mean_value,
             {lately},
             count(*) filter (later) as later_purchases,
-            coalesce(sum(value) filter (later), 0) as later_value
+            coalesce(sum(value) filter (later), 0)::double as later_value
         from (
             select *, {seen} as known, not known and day <= {seen_on + days} as later
             from {source}

@@ -170,6 +170,10 @@ def _numbers(values: Array) -> pa.Array:
     return pa.array(np.round(values, _DIGITS), pa.float64(), from_pandas=True)
 
 
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, _DIGITS)
+
+
 def _parameters(learnt: Returning | None, worth: GammaGamma | None) -> pa.Table:
     """What was fitted, by name."""
     found = [
@@ -194,14 +198,14 @@ def _backtest(tests: list[Backtest], verdict: Verdict) -> pa.Table:
             "horizon_days": test.days,
             "model": test.model,
             "customers": test.customers,
-            "returned_share": test.returned,
-            "auc": test.auc,
-            "calibration_error": test.calibration_error,
-            "chance_error": test.chance_error,
-            "purchases_error": test.purchases_error,
-            "purchases_ratio": test.purchases_ratio,
-            "value_error": test.value_error,
-            "value_ratio": test.value_ratio,
+            "returned_share": _rounded(test.returned),
+            "auc": _rounded(test.auc),
+            "calibration_error": _rounded(test.calibration_error),
+            "chance_error": _rounded(test.chance_error),
+            "purchases_error": _rounded(test.purchases_error),
+            "purchases_ratio": _rounded(test.purchases_ratio),
+            "value_error": _rounded(test.value_error),
+            "value_ratio": _rounded(test.value_ratio),
             "is_published": test.model == verdict.model,
         }
         for test in tests
@@ -252,8 +256,8 @@ def _calibration(tests: list[Backtest]) -> pa.Table:
             "model": test.model,
             "decile": decile.decile,
             "customers": decile.customers,
-            "predicted_share": decile.predicted,
-            "returned_share": decile.returned,
+            "predicted_share": _rounded(decile.predicted),
+            "returned_share": _rounded(decile.returned),
         }
         for test in tests
         for decile in test.deciles

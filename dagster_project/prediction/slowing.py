@@ -5,7 +5,8 @@ regularity are the person's own. If nothing changed, the mean of the last few ga
 among them) over the mean of the earlier ones follows an F distribution (both are gamma: Johnson,
 Kotz and Balakrishnan, Continuous Univariate Distributions 1, chapter 17). The last purchases are
 looked at for each number of them, as nobody knows after which a change began, and the clearest
-evidence counts; `chance` is how seldom an unchanged habit gives as much.
+evidence counts; `chance` is how seldom an unchanged habit gives as much, and 1
+where the last gaps are neither longer nor shorter.
 """
 
 from dataclasses import dataclass

@@ -24,6 +24,7 @@ from dagster_project.publishing.gates import (
     GateKey,
     closed_gates,
 )
+from sources.loader.sql import literal
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def publish_build(
             f"{published.name}.{re.sub(r'[^A-Za-z0-9_-]', '_', run_id)[:80]}.tmp"
         )
         try:
-            counts = _write(warehouse, temporary, expected, audiences, finished_at)
+            counts = _write(warehouse, temporary, published, expected, audiences, finished_at)
             report = _checked(temporary, counts)
             database.put_in_place(temporary, published)
         except BaseException:
@@ -98,6 +99,7 @@ def _require_open_gates(warehouse: Path, expected: Collection[GateKey]) -> str:
 def _write(
     warehouse: Path,
     temporary: Path,
+    published: Path,
     expected: Collection[GateKey],
     audiences: Sequence[AudienceSpec],
     finished_at: datetime,
@@ -105,9 +107,10 @@ def _write(
     """Copy the build into the new file; returns the rows of each table in the warehouse."""
     connection = database.connect(temporary)
     try:
-        location = str(warehouse).replace("'", "''")
         # Under its own name: models that are views name their tables with it.
-        connection.execute(f"attach '{location}' as warehouse (read_only)")
+        connection.execute(f"attach {literal(str(warehouse))} as warehouse (read_only)")
+        if published.exists():
+            connection.execute(f"attach {literal(str(published))} as before (read_only)")
         # One transaction: a crash leaves an empty file, never half of one that looks whole.
         connection.execute("begin")
         tables = connection.execute(
@@ -172,15 +175,48 @@ def _write_meta(
             "create table meta.identity_resolution as "
             "select resolution_id from warehouse.identity_state.resolution"
         )
+    if _has_table(connection, "marts", "identity_history"):
+        _write_recorded(connection)
     write_audiences(connection, audiences)
     _write_sizes(connection)
 
 
-def _has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
+def _write_recorded(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write since when each change of identity is known, for looks at the past.
+
+    Its happened_at is as_of, which a later build may have in common with the one before.
+    """
+    known = "select *, null::timestamptz as recorded_at from marts.identity_history limit 0"
+    if _has_table(connection, "meta", "identity_recorded", of="before"):
+        known = "from before.meta.identity_recorded"
+    elif _has_table(connection, "marts", "identity_history", of="before"):
+        known = """
+            select history.*, run.started_at as recorded_at
+            from before.marts.identity_history as history cross join before.meta.run as run
+        """
+    connection.execute(
+        f"""
+        create table meta.identity_recorded as
+        with known as (
+            select happened_at, kind, from_profile_id, to_profile_id,
+                min(recorded_at) as recorded_at
+            from ({known}) group by all
+        )
+        select history.*, coalesce(known.recorded_at, build.started_at) as recorded_at
+        from marts.identity_history as history
+        cross join warehouse.meta.build as build
+        left join known using (happened_at, kind, from_profile_id, to_profile_id)
+        """
+    )
+
+
+def _has_table(
+    connection: duckdb.DuckDBPyConnection, schema: str, name: str, *, of: str = "warehouse"
+) -> bool:
     found = connection.execute(
         "select count(*) from information_schema.tables "
-        "where table_catalog = 'warehouse' and table_schema = ? and table_name = ?",
-        [schema, name],
+        "where table_catalog = ? and table_schema = ? and table_name = ?",
+        [of, schema, name],
     ).fetchone()
     return found != (0,)
 

@@ -182,6 +182,11 @@ class Contents:
         ]
         return contents, sum(row["row_count"] for row in held)
 
+    def came(self) -> dict[str, datetime]:
+        """When each content was first loaded."""
+        contents, at = (self.index.column(c).to_pylist() for c in ("content", "loaded_at"))
+        return dict(zip(contents, at, strict=True))
+
     def newest_event_at(self) -> datetime | None:
         """When the newest event happened of what has come since the index was opened."""
         columns = (self.index.column(c).to_pylist() for c in ("content", "newest_event_at"))

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -58,7 +59,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class FileLoad:
-    """The load of one landed file."""
+    """The load of one landed file; `since`: when contents were first loaded, of those that were."""
 
     connection: duckdb.DuckDBPyConnection
     store: Store
@@ -67,6 +68,11 @@ class FileLoad:
     loaded_at: datetime
     contents: Contents
     erased: Erased | None = None
+    since: Mapping[str, datetime] = field(default_factory=dict)
+
+    def came(self, digest: str) -> datetime:
+        """When the content was first loaded: what is made anew came when it came."""
+        return self.since.get(digest, self.loaded_at)
 
     def outcome(self) -> Outcome:
         """Load the file, or refuse it; a content that has been loaded is left as it is."""
@@ -103,9 +109,8 @@ class FileLoad:
         for refused in (digest, self._unread):
             remove(self.store.quarantine_file(self.table, refused))
 
-    @property
-    def _stamp(self) -> Stamp:
-        return Stamp.of_file(self.file.name, self.loaded_at)
+    def _stamp(self, digest: str) -> Stamp:
+        return Stamp.of_file(self.file.name, self.came(digest))
 
     def _early_survey(self, source: Source) -> Survey | CsvSurvey | None:
         """Survey a large text while it is hashed, of which a second processor has the time."""
@@ -133,7 +138,7 @@ class FileLoad:
         raw_file = self.store.raw_file(self.table, digest)
         quarantine_file = self.store.quarantine_file(self.table, digest)
         with temporary(raw_file) as raw, temporary(quarantine_file) as quarantine:
-            copying = Copying(source, self._stamp, digest, raw, quarantine, whole, surveyed)
+            copying = Copying(source, self._stamp(digest), digest, raw, quarantine, whole, surveyed)
             rows, refused_count = copying.run()
             if self.has_changed(before):
                 return Outcome("changing")
@@ -156,7 +161,7 @@ class FileLoad:
         final = self.store.quarantine_file(self.table, digest)
         if not final.exists() or self._rules(final) != refused:
             with temporary(final) as quarantine:
-                sql = refused_file(error.rule, str(error), self._stamp)
+                sql = refused_file(error.rule, str(error), self._stamp(digest))
                 self.connection.execute(
                     f"copy ({sql}) to {literal(str(quarantine))} (format parquet, compression zstd)"
                 )

@@ -121,7 +121,7 @@ def load_table(
 
     Raises SourceError, one line that says what to do, where there is no landing folder, the data
     directory can't be written, or `formats` (see `declared_formats`) is wrong. `loaded_at` (with a
-    time zone) marks every row of this load.
+    time zone) marks every row of this load, but of contents that are made anew: these came before.
     """
     if loaded_at.tzinfo is None:
         raise ValueError("loaded_at needs a time zone")
@@ -129,16 +129,17 @@ def load_table(
     declared = declared_formats(data, formats).get(table.full_name, AS_CONTRACTED)
     landed = landed_files(store, table, declared)
     report = LoadReport(table.full_name)
-    with store.lock(table), _connection(store, table) as connection:
+    with store.lock(table), connect(store, table) as connection:
         store.pull(table)
         reprocess.begin(store, table)
         target = store.beside() if anew else store
         for each in {store, target}:
             _prepare(connection, each, table)
+        since = Contents(connection, store, table).came() if anew else {}
         contents = Contents(connection, target, table)
         known = {file.name: contents.content_of(file) for file in landed}
         loads = [
-            FileLoad(connection, target, table, file, loaded_at, contents, erased)
+            FileLoad(connection, target, table, file, loaded_at, contents, erased, since)
             for file in landed
             if not known[file.name]
         ]
@@ -182,7 +183,7 @@ def _outcomes(loads: list[FileLoad]) -> Iterator[tuple[LandedFile, Outcome]]:
         # DuckDB parses one of two files on several threads only where it has more than two.
         threads = 3 if cores // lanes == 2 else cores // lanes
         for _ in range(lanes):
-            lane = _connection(loads[0].store, loads[0].table, threads=threads)
+            lane = connect(loads[0].store, loads[0].table, threads=threads)
             free.put(opened.enter_context(lane))
 
         def on_a_lane(work: Callable[[duckdb.DuckDBPyConnection], Answers]) -> Answers:
@@ -243,9 +244,8 @@ def _lanes(landed: list[LandedFile], cores: int) -> int:
     return max(1, min(_MOST_LANES, cores, sum(sizes) // max(1, *sizes)))
 
 
-def _connection(
-    store: Store, table: Table, *, threads: int | None = None
-) -> duckdb.DuckDBPyConnection:
+def connect(store: Store, table: Table, *, threads: int | None = None) -> duckdb.DuckDBPyConnection:
+    """A database in memory for work on a table's raw files, for whoever holds its lock."""
     connection = duckdb.connect(config={"threads": threads} if threads else {})
     connection.execute("set timezone = 'UTC'")
     connection.execute("set preserve_insertion_order = false")

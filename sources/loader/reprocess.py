@@ -71,7 +71,7 @@ def finish(
     before = Contents(connection, store, table)
     kept = before.known - contents.met - contents.known
     if kept:
-        _keep(connection, store, anew, table, before, kept)
+        keep(connection, store, anew, table, before, kept)
     counted = stock(connection, table, store), stock(connection, table, anew)
     marker = store.anew_marker(table)
     with temporary(marker) as path:
@@ -81,21 +81,24 @@ def finish(
     return Reprocessed(*counted, len(kept))
 
 
-def _keep(
+def keep(
     connection: duckdb.DuckDBPyConnection,
     store: Store,
-    anew: Store,
+    target: Store,
     table: Table,
     before: Contents,
     kept: set[str],
 ) -> None:
-    """Take over the rows of contents that can't be read any more."""
+    """Take the rows of some contents over into another place for raw, as one file.
+
+    `before` is the index of `store`, where they are now.
+    """
     rows = [row for row in before.index.to_pylist() if row["content"] in kept]
     files = sorted({store.raw_folder(table) / row["raw_file"] for row in rows})
     held = [one for one in before.of({path.name for path in files})[0] if one.content in kept]
     name = many(kept)
     contents = ", ".join(map(literal, sorted(kept)))
-    raw_file, quarantine_file = anew.raw_file(table, name), anew.quarantine_file(table, name)
+    raw_file, quarantine_file = target.raw_file(table, name), target.quarantine_file(table, name)
     with temporary(raw_file) as raw, temporary(quarantine_file) as quarantine:
         sql = f"select * from ({raw_rows(table, files)}) where _content in ({contents})"
         connection.execute(copy_sql(sql, raw, f"{GROUPS}, {footer(held)}"))

@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,17 @@ class _Small:
     has_escaped_nul: bool
 
     @property
+    def came(self) -> datetime:
+        return self.load.came(self.content)
+
+    @property
     def row_count(self) -> int:
         return sum(batch.num_rows for batch in self.rows)
 
 
 Answers = list[tuple[LandedFile, Outcome]]
 Batch = list[_Small]
+_Kind = tuple[Header | None, datetime]
 
 
 def is_small(file: LandedFile) -> bool:
@@ -73,7 +79,7 @@ def is_small(file: LandedFile) -> bool:
 
 def batches(loads: list[FileLoad]) -> Iterator[tuple[Batch, Answers]]:
     """Read small files in their order: those to be loaded together, and what became of others."""
-    waiting: dict[Header | None, Batch] = {}
+    waiting: dict[_Kind, Batch] = {}
     answers: Answers = []
     byte_count = file_count = 0
     for load in loads:
@@ -81,7 +87,7 @@ def batches(loads: list[FileLoad]) -> Iterator[tuple[Batch, Answers]]:
         if isinstance(found, Outcome):
             answers.append((load.file, found))
             continue
-        waiting.setdefault(found.header, []).append(found)
+        waiting.setdefault((found.header, found.came), []).append(found)
         byte_count += sum(rows.nbytes for rows in found.rows)
         file_count += 1
         if byte_count > _MOST_BYTES or file_count >= _MOST_FILES:
@@ -90,8 +96,8 @@ def batches(loads: list[FileLoad]) -> Iterator[tuple[Batch, Answers]]:
     yield from _each(waiting, answers)
 
 
-def _each(waiting: dict[Header | None, Batch], answers: Answers) -> Iterator[tuple[Batch, Answers]]:
-    """Files with one header are one batch."""
+def _each(waiting: dict[_Kind, Batch], answers: Answers) -> Iterator[tuple[Batch, Answers]]:
+    """Files with one header that came together are one batch."""
     yield [], answers
     yield from ((batch, []) for batch in waiting.values())
 
@@ -140,12 +146,12 @@ def _load(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Answers:
     # The files have one header; whose keys aren't known is for the rows to tell.
     unknown = reading.unknown if batch[0].header or not reading.unknown else None
     contents = [
-        Content(small.content, file.name, file.byte_count, first.loaded_at, unknown)
+        Content(small.content, file.name, file.byte_count, small.came, unknown)
         for small in batch
         for file in [small.load.file]
     ]
     options = f"{GROUPS}, {footer(contents)}"
-    stamp = Stamp("_name", first.loaded_at, "_digest")
+    stamp = Stamp("_name", batch[0].came, "_digest")
     name = many(small.content for small in batch)
     raw_file, quarantine_file = store.raw_file(table, name), store.quarantine_file(table, name)
     connection.execute("set preserve_insertion_order = false")

@@ -154,13 +154,16 @@ def _look(
     start = days[len(days) - 1 - later]
     elapsed, closed = max((TODAY - start).days, 0), (days[-1] - start).days
     below = 2 * shape * len(earlier)
-    slower = stats.f.sf(elapsed / (later + 1) / usual, 2 * shape * (later + 1), below)
+    longer, slower = elapsed / (later + 1) / usual, 1.0
+    if longer > 1:
+        slower = stats.f.sf(longer, 2 * shape * (later + 1), below)
     recent, faster = elapsed / (later + 1), 1.0
     if later:
         # What was bought tomorrow is bought today.
         closed = min(closed, elapsed)
         recent = max(recent, closed / later)
-        faster = stats.f.cdf(closed / later / usual, 2 * shape * later, below)
+        if (shorter := closed / later / usual) < 1:
+            faster = stats.f.cdf(shorter, 2 * shape * later, below)
     return usual / max(recent, 0.5) - 1, min(slower, faster)
 
 

@@ -51,4 +51,4 @@ def erp_database(warehouse: Warehouse) -> dg.MaterializeResult:
 @dg.definitions
 def defs() -> dg.Definitions:
     """The read of the ERP's database, where there is an address for it."""
-    return dg.Definitions(assets=[erp_database] if load().erp_url else [])
+    return dg.Definitions(assets=[erp_database] if load().reads_erp else [])

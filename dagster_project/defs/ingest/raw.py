@@ -77,7 +77,7 @@ def build(
 def raw_asset(table: Table) -> dg.AssetsDefinition:
     """Make the asset of one source table, with the check on what of it was quarantined."""
     key = dg.AssetKey(["raw", table.full_name])
-    from_database = load_settings().erp_url and _is_read(table)
+    from_database = load_settings().reads_erp and _is_read(table)
 
     @dg.asset(
         key=key,

@@ -43,6 +43,7 @@ def delivery(audience: AudienceSpec, channel: str) -> dg.AssetsDefinition:
     @in_one_line()
     def send(context: dg.AssetExecutionContext, config: DeliveryConfig) -> dg.MaterializeResult:
         settings = load()
+        settings.require_present()
         tool = settings.open_channel(find(channel))
         try:
             report = deliver(

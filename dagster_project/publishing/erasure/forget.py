@@ -44,6 +44,7 @@ from dagster_project.publishing.erasure.tombstones import (
     read_erased,
     write_tombstones,
 )
+from dagster_project.publishing.past import forget_looks
 from dagster_project.publishing.people import UnknownPersonError
 from dagster_project.publishing.published import NotPublishedError
 from sources import tables
@@ -148,6 +149,7 @@ def _carry_out(
     found |= _counts(traces)
     progress("published.duckdb")
     found["published rows"] = places.forget_in_published(house.published, subject)
+    found["looks at the past removed"] = forget_looks(house.data)
     found["warehouse removed"] = int(places.remove_warehouse(house.warehouse))
     places.remove_leftovers(house.data, (house.warehouse, house.published, house.ledger))
     progress("the channels")

@@ -23,7 +23,7 @@ from sources.loader.mentions import pattern
 from sources.loader.sql import literal, name, parquet
 
 # What the platform itself writes, besides files whose names begin with a dot.
-_OWN = {"raw", "quarantine", "identity", "channels", "logs"}
+_OWN = {"raw", "quarantine", "identity", "channels", "logs", "past"}
 _OWN_FILES = ("warehouse.duckdb", "published.duckdb", "ledger.duckdb")
 # By bytes of compressed or packed tables, a shorter one is met by chance.
 _SHORTEST_BYTES = 8

@@ -53,14 +53,15 @@ class BgNbd:
         return np.asarray(ever[place.reshape(-1)] * self.alive(repeats, recency, age))
 
 
-def fit(repeats: Array, recency: Array, age: Array) -> BgNbd:
+def fit(repeats: Array, recency: Array, age: Array, *, like: BgNbd | None = None) -> BgNbd:
     """The parameters of most likelihood; one that makes no difference is near 1.
 
-    Raises ValueError without customers.
+    `like`: those of customers who are much alike, from which these are found sooner. Raises
+    ValueError without customers.
     """
     if not len(repeats):
         raise ValueError("There are no customers to learn from.")
-    states, counts = np.unique(np.stack([repeats, recency, age]), axis=1, return_counts=True)
+    states, counts = _states(repeats, recency, age)
     # In units in which all four parameters are near 1, an optimiser needs no other help.
     unit = max(float(age.max()) / 10, 1.0)
     scaled = (states[0], states[1] / unit, states[2] / unit)
@@ -70,12 +71,22 @@ def fit(repeats: Array, recency: Array, age: Array) -> BgNbd:
         likely, slopes = _log_likelihoods(parameters, *scaled)
         return float(weights @ likely), slopes @ weights
 
-    r, alpha, a, b = most_likely(likelihood, 4)
+    start = np.array([like.r, like.alpha / unit, like.a, like.b]) if like else np.ones(4)
+    r, alpha, a, b = most_likely(likelihood, start)
     # The expectation divides by a - 1; at exactly 1 its limit is as good as what is beside it.
     a = a if abs(a - 1) > 1e-6 else 1 + 1e-6
     parameters = np.array([r, alpha * unit, a, b])
     likely, _ = _log_likelihoods(parameters, *states)
     return BgNbd(float(r), float(alpha * unit), float(a), float(b), float(counts @ likely))
+
+
+def _states(*columns: Array) -> tuple[Array, Array]:
+    """What customers have in common, a column each, and how many have it: days are whole."""
+    key = np.zeros(len(columns[0]))
+    for column in columns:
+        key = key * (column.max() + 1) + column
+    _, place, counts = np.unique(key, return_index=True, return_counts=True)
+    return np.stack(columns)[:, place], counts.astype(np.float64)
 
 
 def _log_likelihoods(

@@ -76,5 +76,5 @@ def fit(purchases: Array, mean_value: Array) -> GammaGamma | None:
         )
         return float(likely.mean()), np.array([slope.mean() for slope in slopes])
 
-    p, q, gamma = most_likely(likelihood, 3)
+    p, q, gamma = most_likely(likelihood, np.ones(3))
     return GammaGamma(float(p), float(q), float(gamma * unit), float(mean_value[known].mean()))

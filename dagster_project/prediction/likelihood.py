@@ -15,8 +15,8 @@ _MOST, _PULL = 9.0, 1e-8
 _PRECISE = {"ftol": 1e-13, "gtol": 1e-9, "maxiter": 500}
 
 
-def most_likely(likelihood: Callable[[Array], tuple[float, Array]], count: int) -> Array:
-    """The positive parameters, `count` of them, of most likelihood.
+def most_likely(likelihood: Callable[[Array], tuple[float, Array]], start: Array) -> Array:
+    """The positive parameters of most likelihood, looked for from `start`.
 
     `likelihood` gives the mean log-likelihood and its slope along each parameter. Units should be
     such that the parameters are near 1.
@@ -27,9 +27,9 @@ def most_likely(likelihood: Callable[[Array], tuple[float, Array]], count: int) 
         likely, slopes = likelihood(parameters)
         return _PULL * float(logs @ logs) - likely, 2 * _PULL * logs - parameters * slopes
 
-    bounds = [(-_MOST, _MOST)] * count
+    bounds = [(-_MOST, _MOST)] * len(start)
     options: Any = _PRECISE
     found = minimize(
-        loss, np.zeros(count), jac=True, method="L-BFGS-B", bounds=bounds, options=options
+        loss, np.log(start), jac=True, method="L-BFGS-B", bounds=bounds, options=options
     )
     return np.asarray(np.exp(found.x))

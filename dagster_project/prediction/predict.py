@@ -10,6 +10,7 @@ from datetime import date, timedelta
 import duckdb
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from dagster_project.prediction import backtest, gamma_gamma
 from dagster_project.prediction.additive import Additive, slices
@@ -56,6 +57,13 @@ def predict(
     `today` is the date of as_of in the business time zone. The same purchases give the same tables.
     """
     rules = rules or load_rules()
+    # Threads that wait for their share of small sums take several times as long, and the shares,
+    # and with them the last digits, would be another machine's.
+    with threadpool_limits(1, user_api="blas"):
+        return _predict(connection, today, rules)
+
+
+def _predict(connection: duckdb.DuckDBPyConnection, today: date, rules: Rules) -> PredictionReport:
     try:
         gather(connection, at_most=rules.backtest_customers)
         day = whole(today)

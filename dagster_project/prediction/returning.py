@@ -103,14 +103,14 @@ def _expected_level(
     """The share who will return by BG/NBD, corrected by how it fared on the past days."""
     errors = []
     for facts, came in zip(past, returned, strict=True):
-        errors.append(_odds(came) - _odds(_chance(_frequency(facts), facts, days)))
+        errors.append(_odds(came) - _odds(_chance(_frequency(facts, frequency), facts, days)))
     return float(expit(_odds(_chance(frequency, present, days)) + np.mean(errors)))
 
 
-def _frequency(facts: Facts) -> BgNbd:
+def _frequency(facts: Facts, like: BgNbd | None = None) -> BgNbd:
     """Four parameters of so many customers don't grow better with more of them."""
     some = facts.thinned(_CUSTOMERS_OF_A_FIT)
-    return bg_nbd.fit(some.repeats, some.recency, some.age)
+    return bg_nbd.fit(some.repeats, some.recency, some.age, like=like)
 
 
 def _chance(fitted: BgNbd, facts: Facts, days: int) -> Array:

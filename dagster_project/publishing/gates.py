@@ -14,7 +14,16 @@ import pyarrow as pa
 
 from dagster_project.errors import PerennialError
 
-STAGES = ("raw", "staging", "identity", "intermediate", "prediction", "marts", "audiences")
+STAGES = (
+    "raw",
+    "staging",
+    "identity",
+    "intermediate",
+    "prediction",
+    "calendar",
+    "marts",
+    "audiences",
+)
 
 GATES_TABLE = """
     create table if not exists {schema}.gates (

@@ -18,6 +18,7 @@ import duckdb
 
 import sources
 from dagster_project import identity, warehouse
+from dagster_project.calendar import write_holidays
 from dagster_project.prediction import predict
 from dagster_project.publishing.gates import STAGES
 from sources.loader.values import sql_type
@@ -141,6 +142,8 @@ def run(folder: Path, data: Path, *, tuned: bool) -> None:
                 )
             elif name == "prediction":
                 predict(connection, today=warehouse.current(connection).today)
+            elif name == "calendar":
+                write_holidays(connection, today=warehouse.current(connection).today)
             else:
                 build(connection, folder / f"{name}.json")
     connection.close()

@@ -19,6 +19,7 @@ from dbt.contracts.results import RunResult
 from marts_world import PROJECT, manifest
 
 from dagster_project import warehouse
+from dagster_project.calendar import write_holidays
 from dagster_project.prediction import predict
 from sources import tables
 from sources.loader.values import sql_type
@@ -171,7 +172,7 @@ def build_all(
     tested: bool = True,
     identify: Callable[[Path], None] = resolve,
 ) -> Path:
-    """Build the layers of what has landed, identity and prediction in place; run their tests."""
+    """Build the layers of what has landed with what Python writes between; run their tests."""
     write_raw(path, raw, as_of=as_of)
     unwanted = "resource_type:unit_test" if tested else "resource_type:unit_test resource_type:test"
     for select in (STAGING, *layers):
@@ -186,7 +187,9 @@ def build_all(
             identify(path)
         elif select == INTERMEDIATE:
             with duckdb.connect(path) as connection:
-                predict(connection, today=warehouse.current(connection).today)
+                today = warehouse.current(connection).today
+                predict(connection, today=today)
+                write_holidays(connection, today=today)
     return path
 
 

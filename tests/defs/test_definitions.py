@@ -19,6 +19,7 @@ ROAD = (
     "identity",
     "intermediate",
     "prediction",
+    "calendar",
     "marts",
     "audiences",
     "published",

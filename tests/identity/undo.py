@@ -93,7 +93,7 @@ class Shop:
                 """
                 select schema_name || '.' || table_name from duckdb_tables()
                 where schema_name in
-                    ('identity', 'intermediate', 'prediction', 'marts', 'audiences')
+                    ('identity', 'intermediate', 'prediction', 'calendar', 'marts', 'audiences')
                 """
             ).fetchall()
             found = {}

@@ -28,6 +28,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from dagster_project import identity, warehouse
+from dagster_project.calendar import write_holidays
 from dagster_project.prediction import predict
 from dagster_project.publishing.gates import STAGES
 from sources import tables
@@ -145,6 +146,8 @@ def built_marts(data: Path, layers: Path) -> dict[str, tuple[int, str]]:
                 )
             elif stage == "prediction":
                 predict(connection, today=warehouse.current(connection).today)
+            elif stage == "calendar":
+                write_holidays(connection, today=warehouse.current(connection).today)
             else:
                 build(connection, layers / f"{stage}.json")
         found = connection.execute(

@@ -15,7 +15,10 @@ from dagster_project.publishing import gates
 # Unit tests judge the code, not the data: `make test` runs them.
 EXCLUDED = "resource_type:unit_test"
 # What Python wrote is tested by the layer that reads it first.
-SOURCES = {"intermediate": ("source:identity",), "marts": ("source:prediction",)}
+SOURCES = {
+    "intermediate": ("source:identity",),
+    "marts": ("source:prediction", "source:calendar"),
+}
 
 
 def dbt_layer(layer: str) -> dg.AssetsDefinition:

@@ -36,3 +36,29 @@
 {% macro spark__each_day(first_day, last_day) -%}
     explode(sequence({{ first_day }}, {{ last_day }}, interval 1 day))
 {%- endmacro %}
+
+{#- The same date so many years on; 29 February becomes the 28th in a year without one. -#}
+{% macro years_after(day, count) -%}
+    {{ return(adapter.dispatch("years_after")(day, count)) }}
+{%- endmacro %}
+
+{% macro default__years_after(day, count) -%}
+    cast({{ day }} + to_years(cast({{ count }} as integer)) as date)
+{%- endmacro %}
+
+{% macro spark__years_after(day, count) -%}
+    add_months({{ day }}, 12 * cast({{ count }} as int))
+{%- endmacro %}
+
+{#- The day of the week of a date, by ISO 8601: 1 is Monday, 7 Sunday. -#}
+{% macro weekday(day) -%}
+    {{ return(adapter.dispatch("weekday")(day)) }}
+{%- endmacro %}
+
+{% macro default__weekday(day) -%}
+    isodow({{ day }})
+{%- endmacro %}
+
+{% macro spark__weekday(day) -%}
+    weekday({{ day }}) + 1
+{%- endmacro %}

@@ -8,6 +8,7 @@
     "quantity": "quantity", "price": "price", "currency": "currency", "coupon": "coupon",
     "total": "total", "subtotal": "subtotal", "revenue": "revenue", "discount": "discount",
     "shipping": "shipping", "products": "products", "email": "email",
+    "campaign_id": "campaign_id",
 } -%}
 {%- set trait = {
     "email": "email", "phone": "phone", "loyalty_id": "loyalty_id",
@@ -19,6 +20,7 @@
 {%- set context = {
     "device_id": "device.id", "email": "traits.email", "phone": "traits.phone",
     "loyalty_id": "traits.loyalty_id", "preferences": "consent.categoryPreferences",
+    "latitude": "location.latitude", "longitude": "location.longitude",
 } -%}
 
 with source as (
@@ -152,6 +154,13 @@ renamed as (
         {{ try_cast("property_discount", "decimal(18, 4)") }} as discount_amount,
         {{ try_cast("property_shipping", "decimal(18, 4)") }} as shipping_amount,
         property_coupon as promo_code,
+
+        -- messages
+        property_campaign_id as campaign_id,
+
+        -- where, no more exactly than a kilometre
+        {{ known_degrees("context_latitude", "context_longitude", of="latitude") }} as latitude,
+        {{ known_degrees("context_latitude", "context_longitude", of="longitude") }} as longitude,
 
         -- documents
         property_products as products,

@@ -20,7 +20,10 @@ behaviour as (
         events.category,
         events.quantity,
         events.price,
-        events.currency
+        events.currency,
+        events.campaign_id,
+        events.latitude,
+        events.longitude
     from events
     left join not_tracked on events.profile_id = not_tracked.profile_id
     where not_tracked.profile_id is null

@@ -43,6 +43,9 @@ attributed as (
         events.discount_amount,
         events.shipping_amount,
         events.promo_code,
+        events.campaign_id,
+        events.latitude,
+        events.longitude,
         events.products,
         events.preferences,
         events.properties

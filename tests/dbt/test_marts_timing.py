@@ -110,6 +110,7 @@ def _preferred(times: Times, crowd: Counter, places: int) -> tuple[int | None, f
     if share < 1:
         distance += (1 - share) * log((1 - share) / (1 - usual))
     told = total * distance >= log(places / defaults()["preference_chance_to"])
+    told = told and total >= defaults()["preference_times_from"]
     return (place, share) if told else (None, None)
 
 

@@ -105,6 +105,7 @@ engagement_weekday_counts as (
         from {{ habit }}_counts as counts
         inner join {{ habit }}_totals as totals
             on counts.profile_id = totals.profile_id and counts.times = totals.most_times
+        where totals.weight >= {{ var("preference_times_from") }}
     ),
 
     {{ habit }}s as (

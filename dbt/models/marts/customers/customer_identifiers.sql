@@ -69,8 +69,9 @@ final as (
     left join ties
         on
             grouped.identifier_type = ties.identifier_type
-            and grouped.identifier_value = ties.identifier_value
-            and grouped.held_until is null
+            -- A condition on one side alone would have every row compared with every other.
+            and case when grouped.held_until is null then grouped.identifier_value end
+            = ties.identifier_value
     left join demoted
         on
             grouped.identifier_type = demoted.identifier_type

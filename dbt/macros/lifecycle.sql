@@ -31,3 +31,9 @@
     ({{ ratio }} >= {{ band }}.ratio_from or ({{ ratio }} < 0 and {{ band }}.ratio_from = 0))
     and ({{ ratio }} < {{ band }}.ratio_below or {{ band }}.ratio_below is null)
 {%- endmacro %}
+
+{#- An address or an account of one's own makes a subscriber; a cookie or a device doesn't. -#}
+{% macro makes_reachable() -%}
+    identifier_type in ('email', 'phone', 'user_id', 'loyalty_id', 'erp_customer_id')
+    and not is_demoted
+{%- endmacro %}

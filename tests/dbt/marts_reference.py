@@ -5,11 +5,12 @@ Slow and plain on purpose. Thresholds are read from the same seeds and vars that
 
 import csv
 import math
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from itertools import groupby, pairwise
 from statistics import mean, median, pvariance
 
@@ -185,3 +186,124 @@ def incentive_tier(severity: str, factor: Fraction | None) -> str:
         if factor is None or factor >= Fraction(lowest):
             tier = rule["incentive_tier"]
     return tier
+
+
+Members = dict[str, str]
+Figures = dict[tuple[str, str], Counter[str]]
+KPI_OF_STAGE = {
+    "subscriber": "subscribers",
+    "new": "new_customers",
+    "active": "active_customers",
+    "at_risk": "customers_at_risk",
+    "churned": "churned_customers",
+    "reactivated": "reactivated_customers",
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """A purchase as the key figures see it; `place` sorts those of a day."""
+
+    profile_id: str | None
+    day: date
+    place: tuple
+    channel: str
+    store: str
+    amount: Fraction
+
+
+@dataclass(frozen=True)
+class House:
+    """Everybody whom the key figures count; `signed_up` names the source that showed each first."""
+
+    world: World
+    orders: list[Order]
+    countries: dict[str, str]
+    signed_up: dict[str, str]
+    losses: dict[str, Fraction] = field(default_factory=dict)
+
+    @cached_property
+    def stages(self) -> dict[str, dict[date, str]]:
+        """The stage of each person at the end of each day."""
+        everybody = self.world.histories.keys() | self.world.reachable.keys()
+        return {person: stages_by_day(self.world, person) for person in everybody}
+
+    @cached_property
+    def members(self) -> dict[tuple[str, str], Members]:
+        """Where each person counts as a subscriber and as a customer."""
+        found = {}
+        for order in sorted(self.orders, key=lambda each: (each.day, each.place)):
+            if order.profile_id and (order.profile_id, "customer") not in found:
+                found[order.profile_id, "customer"] = {
+                    "channel": order.channel,
+                    "store": order.store,
+                    "cohort": str(order.day.replace(day=1)),
+                }
+        for person, by_day in self.stages.items():
+            began, stage = next(iter(by_day.items()))
+            if stage == "subscriber":
+                source = self.signed_up[person]
+                found[person, "subscriber"] = {
+                    "channel": {"web": "web", "app": "app", "pos": "store"}.get(source, "unknown"),
+                    "store": "none",
+                    "cohort": str(began.replace(day=1)),
+                }
+        for (person, _), members in found.items():
+            members["country"] = self.countries.get(person, "unknown")
+        return found
+
+    def figures(self, day: date) -> Figures:
+        """What can be summed of each member of each dimension at the end of a day."""
+        found: Figures = defaultdict(Counter)
+        for person, by_day in self.stages.items():
+            if day in by_day:
+                bought = [min(each, TODAY) for each in self.world.histories.get(person, [])]
+                bought = [each for each in bought if each <= day]
+                self._count_stage(found, person, by_day[day], day, bought)
+                if bought:
+                    self._count_customer(found, person, day, bought)
+        for order in self.orders:
+            self._count_order(found, order, day)
+        return found
+
+    def _count_stage(
+        self, found: Figures, person: str, stage: str, day: date, bought: list[date]
+    ) -> None:
+        role = "subscriber" if stage == "subscriber" else "customer"
+        _add(found, self.members[person, role], KPI_OF_STAGE[stage])
+        as_subscriber = self.members.get((person, "subscriber"), {})
+        window = defaults()["kpi_window_days"]
+        if as_subscriber and (not bought or (day - bought[0]).days < window):
+            _add(found, as_subscriber, "convertible_subscribers")
+            _add(found, as_subscriber, "converted_subscribers", int(bool(bought)))
+
+    def _count_customer(self, found: Figures, person: str, day: date, bought: list[date]) -> None:
+        numbers, members = defaults(), self.members[person, "customer"]
+        window, activation = numbers["kpi_window_days"], numbers["kpi_activation_days"]
+        _add(found, members, "customers")
+        _add(found, members, "first_time_customers", int(bought[0] == day))
+        if activation <= (day - bought[0]).days < activation + window:
+            again = len(bought) > 1 and (bought[1] - bought[0]).days <= activation
+            _add(found, members, "activation_candidates")
+            _add(found, members, "activated_customers", int(again))
+        lately = sum((day - each).days < numbers["kpi_frequency_days"] for each in bought)
+        _add(found, members, "purchase_days", lately)
+        _add(found, members, "buyers", int(lately > 0))
+        if day == TODAY:
+            _add(found, members, "expected_losses", self.losses[person])
+
+    def _count_order(self, found: Figures, order: Order, day: date) -> None:
+        age = (day - min(order.day, TODAY)).days
+        buyer = {"country": "unknown", "cohort": "unknown"}
+        if order.profile_id:
+            buyer = self.members[order.profile_id, "customer"]
+            _add(found, buyer, "value_so_far", order.amount if age >= 0 else 0)
+        if 0 <= age < defaults()["kpi_window_days"]:
+            own = {**buyer, "channel": order.channel, "store": order.store}
+            _add(found, own, "orders")
+            _add(found, own, "revenue", order.amount)
+
+
+def _add(found: Figures, members: Members, what: str, count: int | Fraction = 1) -> None:
+    for member in (("all", "all"), *members.items()):
+        found[member][what] += count

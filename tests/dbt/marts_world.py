@@ -103,7 +103,8 @@ def write(path: Path, world: World) -> None:
     connection.close()
 
 
-# Purchases of even days have a second order; every tenth day somebody unknown buys as well.
+# Purchases of even days have a second order, made elsewhere and often before the first; every tenth
+# day somebody unknown buys as well.
 _TABLES = """
 create table intermediate.int_orders as
 with orders as (
@@ -112,15 +113,25 @@ with orders as (
     union all
     select null, day, 0 from (select distinct purchased_on as day from bought) as days
     where dayofyear(day) % 10 = 0
+),
+placed as (
+    select *, row_number() over (order by purchased_on, profile_id, nth)::varchar as order_id,
+        (dayofyear(purchased_on) + nth * 2 + coalesce(ascii(reverse(profile_id)), 0)) % 7 as place
+    from orders
 )
 select
-    row_number() over (order by purchased_on, profile_id, nth)::varchar as order_id,
+    order_id,
+    'pos:' || order_id as order_key,
     profile_id,
     purchased_on,
+    purchased_on::timestamptz + to_hours(8 + (dayofyear(purchased_on) + nth * 5) % 9) as ordered_at,
+    -- The last is a store that the ERP doesn't name.
+    ['store', 'store', 'store', 'web', 'app', 'phone', 'store'][place + 1] as channel,
+    case when place < 3 then 'S' || place end as store_id,
     (10 + dayofyear(purchased_on) % 90 + nth)::decimal(18, 4) as reporting_amount,
     0::decimal(18, 4) as discount_amount, 0::decimal(18, 4) as refunded_amount,
     1::decimal(18, 8) as reporting_rate
-from orders;
+from placed;
 
 create table intermediate.int_purchase_days as
 select
@@ -134,7 +145,8 @@ group by profile_id, purchased_on;
 
 create table marts.customer_identifiers as
 select profile_id, 'email' as identifier_type, profile_id || '@example.com' as identifier_value,
-    'web' as source, day::timestamptz + interval 12 hour as first_seen_at,
+    ['web', 'app', 'pos', 'erp'][dayofyear(day) % 4 + 1] as source,
+    day::timestamptz + interval 12 hour as first_seen_at,
     day::timestamptz + interval 12 hour as last_seen_at, false as is_demoted
 from reached
 union all
@@ -158,7 +170,9 @@ totals as (
 select
     people.profile_id,
     case when reached.profile_id is not null then people.profile_id || '@example.com' end as email,
-    null::varchar as phone, 'Ana' as given_name, 'RO' as country, 'wine' as favourite_category,
+    null::varchar as phone, 'Ana' as given_name,
+    ['RO', 'DE', null][ascii(reverse(people.profile_id)) % 3 + 1] as country,
+    'wine' as favourite_category,
     coalesce(totals.order_count, 0)::bigint as order_count, totals.average_order_value,
     'EUR' as currency, null::timestamptz as last_visit_at, 'none' as cart_state,
     null::decimal(18, 4) as cart_value, null::timestamptz as cart_updated_at

@@ -11,6 +11,8 @@ MODELS = {
     "purchase_slowdowns",
     "customer_lifecycle_history",
     "customer_lifecycle",
+    "customer_dimensions",
+    "retention_kpis_by_dimension",
     "retention_kpis",
     "customer_value",
     "value_cohorts",

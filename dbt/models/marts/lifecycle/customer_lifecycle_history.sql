@@ -101,15 +101,12 @@ first_purchases as (
     where purchase_days = 1
 ),
 
--- An address or an account of one's own makes a subscriber; a cookie or a device doesn't.
 reachable as (
     select
         profile_id,
         min(first_seen_at) as first_seen_at
     from {{ ref("customer_identifiers") }}
-    where
-        identifier_type in ('email', 'phone', 'user_id', 'loyalty_id', 'erp_customer_id')
-        and not is_demoted
+    where {{ makes_reachable() }}
     group by profile_id
 ),
 

@@ -19,8 +19,8 @@ STAGES = (
     "staging",
     "identity",
     "intermediate",
-    "prediction",
     "calendar",
+    "prediction",
     "marts",
     "audiences",
 )

@@ -5,9 +5,8 @@ from typing import ClassVar
 
 import duckdb
 import pytest
-from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.semantic_manifest import SemanticManifest
-from marts_world import TODAY, World, build, days_ago, manifest, random_histories, rows, write
+from marts_world import World, build, days_ago, manifest, random_histories, rows, write
 from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
 from metricflow.protocols.sql_client import SqlEngine
 from metricflow.sql.render.duckdb_renderer import DuckDbSqlPlanRenderer
@@ -31,8 +30,8 @@ def _columns(model: str) -> set[str]:
     return set(manifest().nodes[f"model.perennial.{model}"].columns)
 
 
-def _metrics(parsed: Manifest) -> dict[str, str]:
-    return {metric.name: metric.type.value for metric in parsed.metrics.values()}
+def _metrics() -> list[str]:
+    return sorted(metric.name for metric in manifest().metrics.values())
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +45,10 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def engine() -> MetricFlowEngine:
-    described = SemanticManifest(manifest())._get_pydantic_semantic_manifest().json()
-    parsed = parse_manifest_from_dbt_generated_manifest(described)
+def engine(tmp_path_factory: pytest.TempPathFactory) -> MetricFlowEngine:
+    written = tmp_path_factory.mktemp("described") / "semantic_manifest.json"
+    SemanticManifest(manifest()).write_json_to_file(str(written))
+    parsed = parse_manifest_from_dbt_generated_manifest(written.read_text())
     return MetricFlowEngine(SemanticManifestLookup(parsed), Dialect())
 
 
@@ -56,7 +56,7 @@ def _asked(
     warehouse: Path, engine: MetricFlowEngine, grain: str, *, where: str | None = None
 ) -> duckdb.DuckDBPyRelation:
     request = MetricFlowQueryRequest.create(
-        metric_names=sorted(_metrics(manifest())),
+        metric_names=_metrics(),
         group_by_names=[f"metric_time__{grain}", "figure__dimension", "figure__member"],
         where_constraints=[where] if where else None,
     )
@@ -67,9 +67,8 @@ def _asked(
 
 
 def test_every_figure_of_the_marts_is_one_metric() -> None:
-    metrics = _metrics(manifest())
-    assert metrics.keys() == _columns(TABLE) - {*KEY}
-    assert _columns("retention_kpis") - {"day"} <= metrics.keys()
+    assert set(_metrics()) == _columns(TABLE) - {*KEY}
+    assert set(_metrics()) >= _columns("retention_kpis") - {"day"}
     for metric in manifest().metrics.values():
         assert metric.label, metric.name
         assert metric.description, metric.name
@@ -78,7 +77,7 @@ def test_every_figure_of_the_marts_is_one_metric() -> None:
 def test_a_metric_of_a_day_is_the_column_of_the_mart(
     warehouse: Path, engine: MetricFlowEngine
 ) -> None:
-    names = sorted(_metrics(manifest()))
+    names = _metrics()
     found = _asked(warehouse, engine, "day").select(
         "metric_time__day::date, figure__dimension, figure__member, "
         + ", ".join(f"{name}::double" for name in names)
@@ -111,4 +110,4 @@ def test_of_a_month_a_metric_says_how_it_ended_and_counts_first_purchases(
         group by month order by month
         """,
     )
-    assert found[-1][0] <= TODAY
+    assert len(found) > 20

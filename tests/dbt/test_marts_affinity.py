@@ -208,7 +208,7 @@ def test_pairs_are_those_of_counting_by_hand(grocer: Path) -> None:
     for basket, found in baskets.items():
         for product in found:
             sold.setdefault(product, set()).add(basket)
-    for product in sorted(sold, key=lambda product: (-len(sold[product]), product))[100:130]:
+    for product in sorted(sold, key=lambda product: (-len(sold[product]), product))[100:110]:
         expected = []
         for other in {one for basket in sold[product] for one in baskets[basket]} - {product}:
             both = len(sold[product] & sold[other])

@@ -45,7 +45,8 @@ recent as (
         products.kind,
         products.profile_id,
         products.product_id,
-        max(products.happened_on) as last_on
+        max(products.happened_on) as last_on,
+        count(distinct products.happened_on) as times
     from products
     inner join ranked_days
         on
@@ -80,7 +81,7 @@ candidates as (
         pairs.other_product_id as product_id,
         pairs.product_id as because_of_product_id,
         pairs.kind,
-        cast(pairs.confidence as decimal(18, 6)) as confidence
+        cast(pairs.confidence as decimal(18, 6)) * sources.times as score
     from ranked_sources as sources
     inner join {{ ref("product_pairs") }} as pairs
         on sources.kind = pairs.kind and sources.product_id = pairs.product_id
@@ -112,7 +113,7 @@ scored as (
     select
         profile_id,
         product_id,
-        sum(confidence) as score
+        sum(score) as score
     from candidates
     group by profile_id, product_id
 ),
@@ -143,7 +144,7 @@ reasons as (
         row_number() over (
             partition by best.profile_id, best.product_id
             order by
-                candidates.confidence desc,
+                candidates.score desc,
                 candidates.kind asc,
                 candidates.because_of_product_id asc
         ) as reason_rank

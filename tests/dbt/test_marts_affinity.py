@@ -9,14 +9,14 @@ from marts_world import build, defaults, manifest, outcomes, rows
 from scipy.stats import chi2_contingency
 
 AFFINITY = (
-    "path:seeds/marts/sensitive_categories.csv path:seeds/marts/affinity_words.csv "
-    "fqn:perennial.marts.affinity"
+    "path:seeds/intermediate/sensitive_categories.csv path:seeds/marts/affinity_words.csv "
+    "fqn:perennial.intermediate.affinity fqn:perennial.marts.affinity"
 )
 MODELS = {
-    "sensitive_assortment",
-    "affinity_items",
+    "int_sensitive_assortment",
+    "int_affinity_items",
     "product_pairs",
-    "category_habits",
+    "int_category_habits",
     "category_preferences",
     "next_categories",
     "product_recommendations",
@@ -100,9 +100,7 @@ def _hits(path: Path, suggestions: str, bought: str, name: str) -> tuple[int, in
 
 
 def test_every_unit_test_of_affinity_passes(grocer: Path) -> None:
-    found = outcomes(
-        grocer, "fqn:perennial.marts.affinity", command="test", exclude="resource_type:test"
-    )
+    found = outcomes(grocer, AFFINITY, command="test", exclude="resource_type:test")
     assert set(found.values()) == {"pass"}
     tested = {unit_test.model for unit_test in manifest().unit_tests.values()}
     assert tested >= MODELS
@@ -123,7 +121,7 @@ def test_what_is_said_to_come_next_comes_more_often_than_the_popular_and_the_fre
     grocer: Path,
 ) -> None:
     days = """
-        select distinct profile_id, category, happened_on from marts.affinity_items
+        select distinct profile_id, category, happened_on from intermediate.int_affinity_items
         where category is not null
     """
     suggestions = {
@@ -156,7 +154,8 @@ def test_recommended_products_are_bought_more_often_than_popular_ones(grocer: Pa
     """Both may only name what the household didn't buy in the last 60 days or the last time."""
     popular = """
         with sold as (
-            select product_id, count(distinct basket_id) as baskets from marts.affinity_items
+            select product_id, count(distinct basket_id) as baskets
+            from intermediate.int_affinity_items
             where happened_on >= date '2017-07-02' and product_id is not null
             group by product_id order by baskets desc, product_id limit 60
         ),
@@ -166,7 +165,7 @@ def test_recommended_products_are_bought_more_often_than_popular_ones(grocer: Pa
         ),
         had as (
             select distinct profile_id, product_id
-            from marts.affinity_items join lasts using (profile_id)
+            from intermediate.int_affinity_items join lasts using (profile_id)
             where happened_on >= date '2017-08-01' or happened_on = lasts.day
         ),
         people as (select distinct profile_id from marts.product_recommendations)
@@ -237,7 +236,7 @@ def test_nothing_sensitive_is_said_and_nothing_to_who_denied_it(grocer: Path) ->
     names = {
         name
         for (name,) in rows(
-            grocer, "select name from marts.sensitive_assortment where kind = 'category'"
+            grocer, "select name from intermediate.int_sensitive_assortment where kind = 'category'"
         )
     }
     assert names == SENSITIVE
@@ -254,7 +253,7 @@ def test_nothing_sensitive_is_said_and_nothing_to_who_denied_it(grocer: Path) ->
             sensitive = rows(
                 grocer,
                 f"select distinct {kind} from intermediate.int_order_items where category in "
-                "(select name from marts.sensitive_assortment where kind = 'category')",
+                "(select name from intermediate.int_sensitive_assortment where kind = 'category')",
             )
             assert said
             assert not said & {name for (name,) in sensitive}, table

@@ -9,7 +9,7 @@ ranked as (
             partition by habits.profile_id
             order by habits.weight desc, habits.last_bought_on desc, habits.category asc
         ) as category_rank
-    from {{ ref("category_habits") }} as habits
+    from {{ ref("int_category_habits") }} as habits
     left join not_personalized on habits.profile_id = not_personalized.profile_id
     where not_personalized.profile_id is null
 ),

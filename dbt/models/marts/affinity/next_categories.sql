@@ -19,7 +19,7 @@ sums as (
     select
         category,
         cast(sum(weight) as double) as weight
-    from {{ ref("category_habits") }}
+    from {{ ref("int_category_habits") }}
     group by category
 ),
 
@@ -53,7 +53,7 @@ candidates as (
     select
         profile_id,
         category
-    from {{ ref("category_habits") }}
+    from {{ ref("int_category_habits") }}
     union
     select
         profile_id,
@@ -77,7 +77,7 @@ rated as (
     from candidates
     inner join people on candidates.profile_id = people.profile_id
     inner join usual on candidates.category = usual.category
-    left join {{ ref("category_habits") }} as habits
+    left join {{ ref("int_category_habits") }} as habits
         on
             candidates.profile_id = habits.profile_id
             and candidates.category = habits.category

@@ -3,7 +3,7 @@ with contents as (
         kind,
         basket_id,
         product_id
-    from {{ ref("affinity_items") }}
+    from {{ ref("int_affinity_items") }}
     where
         product_id is not null
         and happened_on > {{ days_after(today(), -var("pair_window_days")) }}

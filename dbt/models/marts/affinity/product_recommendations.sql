@@ -8,7 +8,7 @@ products as (
         items.profile_id,
         items.product_id,
         items.happened_on
-    from {{ ref("affinity_items") }} as items
+    from {{ ref("int_affinity_items") }} as items
     left join not_personalized on items.profile_id = not_personalized.profile_id
     where
         items.product_id is not null
@@ -68,7 +68,7 @@ ranked_sources as (
 
 on_sale as (
     select distinct product_id
-    from {{ ref("affinity_items") }}
+    from {{ ref("int_affinity_items") }}
     where
         kind = 'bought'
         and product_id is not null

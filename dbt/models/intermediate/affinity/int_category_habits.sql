@@ -3,7 +3,7 @@ with category_days as (
         profile_id,
         category,
         happened_on
-    from {{ ref("affinity_items") }}
+    from {{ ref("int_affinity_items") }}
     where kind = 'bought' and profile_id is not null and category is not null
 ),
 

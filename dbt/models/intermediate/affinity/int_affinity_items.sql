@@ -41,9 +41,9 @@ items as (
 final as (
     select items.*
     from items
-    left join {{ ref("sensitive_assortment") }} as products
+    left join {{ ref("int_sensitive_assortment") }} as products
         on products.kind = 'product' and items.product_id = products.name
-    left join {{ ref("sensitive_assortment") }} as categories
+    left join {{ ref("int_sensitive_assortment") }} as categories
         on categories.kind = 'category' and items.category = categories.name
     where
         products.name is null

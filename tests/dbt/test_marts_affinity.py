@@ -120,6 +120,7 @@ group by profile_id
 def test_what_is_said_to_come_next_comes_more_often_than_the_popular_and_the_frequent(
     grocer: Path,
 ) -> None:
+    """Measured, of 6,777: 2,588; the popular three 2,052, one's own most frequent three 2,476."""
     days = """
         select distinct profile_id, category, happened_on from intermediate.int_affinity_items
         where category is not null
@@ -151,7 +152,10 @@ def test_what_is_said_to_come_next_comes_more_often_than_the_popular_and_the_fre
 
 
 def test_recommended_products_are_bought_more_often_than_popular_ones(grocer: Path) -> None:
-    """Both may only name what the household didn't buy in the last 60 days or the last time."""
+    """Both may only name what the household didn't buy in the last 60 days or the last time.
+
+    Measured, within 30 days: 825 of 11,838; the popular five 727 of 11,890.
+    """
     popular = """
         with sold as (
             select product_id, count(distinct basket_id) as baskets
@@ -179,7 +183,7 @@ def test_recommended_products_are_bought_more_often_than_popular_ones(grocer: Pa
     hits, made = _hits(grocer, said, bought, "product_id")
     popular_hits, _ = _hits(grocer, popular, bought, "product_id")
     assert made > 11_000
-    assert hits > popular_hits, (hits, popular_hits)
+    assert hits > 1.05 * popular_hits, (hits, popular_hits)
     again = rows(
         grocer,
         """select * from marts.product_recommendations as said

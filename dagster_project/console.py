@@ -123,7 +123,13 @@ class Progress:
 
     def _close(self) -> None:
         if self._stage:
-            done = ", ".join(f"{n:,} {what}" for what, n in self._counts.items()) or "done"
+            done = ", ".join(_counted(n, what) for what, n in self._counts.items()) or "done"
             seconds = time.monotonic() - self._since
             self._console.print(f"  {self._stage:<13} {done}  [dim]{seconds:.1f} s[/dim]")
         self._stage, self._counts = "", Counter()
+
+
+def _counted(number: int, what: str) -> str:
+    """A number of things, whose first word is a plural: one of them has no s."""
+    word, _, rest = what.partition(" ")
+    return f"{number:,} {word.removesuffix('s') if number == 1 else word} {rest}".rstrip()

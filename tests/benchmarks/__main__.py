@@ -2,5 +2,5 @@
 
 import runpy
 
-for name in ("ndjson_ingest", "erp_extract", "identity", "road"):
+for name in ("ndjson_ingest", "erp_extract", "identity", "marts", "road"):
     runpy.run_module(f"tests.benchmarks.{name}", run_name="__main__")
